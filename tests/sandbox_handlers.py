@@ -196,3 +196,24 @@ _ACTS: dict[str, Callable[..., Any]] = {
     "listing": lambda: sorted(path.name for path in Path().iterdir()),
     "cpu": lambda: resource.getrlimit(resource.RLIMIT_CPU)[0],
 }
+
+
+def refusals(config: Any) -> Callable[[Any], Any]:
+    """Return as times of frames how many of a socket, a file beside its folder and a program are refused."""
+
+    def handle(job: Any) -> Any:
+        def beside() -> None:
+            (Path.cwd().parent / f"beside-{os.getpid()}").touch()
+
+        acts = (socket.socket, beside, lambda: subprocess.run([sys.executable, "-c", ""], check=False))
+        return np.array([_refused(act) for act in acts], np.float64)
+
+    return handle
+
+
+def _refused(act: Callable[[], Any]) -> bool:
+    try:
+        act()
+    except PermissionError:
+        return True
+    return False

@@ -42,15 +42,24 @@ class ReferenceVideo:
 
     def frames(self) -> Iterator[RgbImage]:
         """Yield the frames in order, some repeated or dropped if the file's rate is not `fps`."""
-        wanted = iter(self.order.tolist())
-        index = next(wanted, None)
-        for number, frame in enumerate(iter_frames(self.path)):
-            while index == number:
-                yield frame
-                index = next(wanted, None)
-            if index is None:
-                return
-        raise MediaError(f"{self.path} has fewer frames than it announces.")
+        return in_order(iter_frames(self.path), self.order, str(self.path))
+
+
+def in_order(frames: Iterator[RgbImage], order: NDArray[np.int64], name: str) -> Iterator[RgbImage]:
+    """Yield the frames of a video whose numbers are in ``order``, which does not decrease; the others are dropped.
+
+    Raises:
+        MediaError: the video called ``name`` ends before the last of them.
+    """
+    wanted = iter(order.tolist())
+    index = next(wanted, None)
+    for number, frame in enumerate(frames):
+        while index == number:
+            yield frame
+            index = next(wanted, None)
+        if index is None:
+            return
+    raise MediaError(f"{name} has fewer frames than it announces.")
 
 
 def open_reference(path: Path, min_fps: float = 0.0, max_fps: float = float("inf")) -> ReferenceVideo:
@@ -62,6 +71,14 @@ def open_reference(path: Path, min_fps: float = 0.0, max_fps: float = float("inf
     times = scan_times(path)
     if not len(times):
         raise MediaError(f"{path} has no video frames.")
+    fps, order = constant_rate(times, min_fps, max_fps)
+    return ReferenceVideo(path, fps, order)
+
+
+def constant_rate(
+    times: NDArray[np.float64], min_fps: float = 0.0, max_fps: float = float("inf")
+) -> tuple[Fraction, NDArray[np.int64]]:
+    """Return the rate at which a video with frames at ``times`` is read, and the numbers of the frames shown then."""
     own = nearest_common_rate(1.0 / frame_interval(times, default=1 / 25))
     fps = min(
         max(own, Fraction(min_fps).limit_denominator(1001)), Fraction(min(max_fps, 1000.0)).limit_denominator(1001)
@@ -69,8 +86,8 @@ def open_reference(path: Path, min_fps: float = 0.0, max_fps: float = float("inf
     steps = np.diff(times)
     steady = len(steps) == 0 or bool(np.all(np.abs(steps - 1 / float(own)) < 0.5 / float(own)))
     if fps == own and steady:
-        return ReferenceVideo(path, fps, np.arange(len(times), dtype=np.int64))
-    return ReferenceVideo(path, fps, AtRate(float(fps)).select(times))
+        return fps, np.arange(len(times), dtype=np.int64)
+    return fps, AtRate(float(fps)).select(times)
 
 
 def nearest_common_rate(rate: float) -> Fraction:

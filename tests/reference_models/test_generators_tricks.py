@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from evalkit.errors import UsageError
+from evalkit.errors import MediaError, UsageError
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.reference_models.generation.requests import RequestBuilder
+from evalkit.reference_models.generators import confined_video
 from evalkit.reference_models.generators.base import (
     GeneratedClip,
     GenerationError,
@@ -266,7 +267,7 @@ def test_sounds(puppets: TestSet, speech: np.ndarray) -> None:
     assert 20 * np.log10(level) == pytest.approx(-6, abs=0.01)
 
 
-def test_another_teams_videos_are_a_base(puppets: TestSet, tmp_path: Path) -> None:
+def test_another_teams_videos_are_a_base(puppets: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = tmp_path / "team.zip"
     sources = [puppets.path(sample.reference_video or "") for sample in puppets.samples]
     with zipfile.ZipFile(archive, "w") as made:
@@ -283,3 +284,7 @@ def test_another_teams_videos_are_a_base(puppets: TestSet, tmp_path: Path) -> No
     assert archive in find_generator("negative")({"base": "submission", "videos": str(archive)}).code_files()
     with pytest.raises(UsageError, match="not named"):
         find_generator("negative")({"base": "submission"})
+    # What a confined worker says of the video is all that is known of it.
+    monkeypatch.setattr(confined_video, "HANDLER", "sandbox_handlers:refusals")
+    with pytest.raises(MediaError, match="false answer"):
+        frames_of("negative", asked, base="submission", videos=str(archive))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.errors import UsageError
 from evalkit.reference_models.generators.base import (
@@ -17,18 +21,18 @@ from evalkit.reference_models.generators.base import (
     GeneratorRecord,
     RgbImage,
 )
-from evalkit.reference_models.generators.inputs import ReferenceVideo, open_reference, read_speech
+from evalkit.reference_models.generators.confined_video import ConfinedVideo
+from evalkit.reference_models.generators.inputs import constant_rate, in_order, read_speech
 from evalkit.submission.model import Submission
 
-VIDEOS = GeneratorOption("videos", "", "ZIP or folder with {id}.mp4, of base=submission; only one that you trust")
+VIDEOS = GeneratorOption("videos", "", "ZIP or folder with {id}.mp4, of base=submission")
 LARGEST = 1 << 30  # bytes of a video
 
 
 class SubmittedVideo(Generator):
     """A video of another submission, with the sample's own speech.
 
-    It is decoded in the generator's own process, which is not confined: meant for submissions that were made here, or
-    that passed ``evalkit validate``.
+    A confined worker decodes it, as those that score do: the submission need not be trusted.
     """
 
     record = GeneratorRecord(
@@ -56,7 +60,8 @@ class SubmittedVideo(Generator):
 
         Raises:
             GenerationError: the submission has no video of that name, or more than one.
-            SubmissionError: it can't be read.
+            SubmissionError: the submission can't be read.
+            MediaError: the video can't.
         """
         found = [one for one in self._submission.members if PurePosixPath(one.path).stem == request.sample]
         if len(found) != 1:
@@ -67,15 +72,18 @@ class SubmittedVideo(Generator):
         path = Path(folder.name) / "video"
         self._submission.copy(found[0].path, path, LARGEST)
         target = request.target
-        video = open_reference(path, target.min_fps, target.max_fps)
-        sound = read_speech(request, len(video.order) / float(video.fps))
-        return GeneratedClip(_while(folder, video), video.fps, sound, target.audio_rate, len(video.order))
+        video = ConfinedVideo(path)
+        fps, order = constant_rate(video.times(), target.min_fps, target.max_fps)
+        sound = read_speech(request, len(order) / float(fps))
+        return GeneratedClip(_while(folder, video, order), fps, sound, target.audio_rate, len(order))
 
 
-def _while(folder: tempfile.TemporaryDirectory[str], video: ReferenceVideo) -> Iterator[RgbImage]:
+def _while(
+    folder: tempfile.TemporaryDirectory[str], video: ConfinedVideo, order: NDArray[np.int64]
+) -> Iterator[RgbImage]:
     """Yield the frames of a file in a folder that is deleted afterwards."""
-    with folder:
-        yield from video.frames()
+    with folder, closing(video.frames()) as frames:
+        yield from in_order(frames, order, "A video of the other submission")
 
 
 GENERATORS: tuple[type[Generator], ...] = (SubmittedVideo,)
