@@ -9,9 +9,11 @@ has its own escaping (jinja2) on top of this.
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import unicodedata
+from collections.abc import Sequence
 
 ELLIPSIS = "\u2026"
 NO_VALUE = "\u2013"
@@ -34,6 +36,23 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return ``1 sample`` or ``3 samples``."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key by which ``id2`` comes before ``id10``."""
+    parts = re.split(r"([0-9]+)", text)
+    return tuple((1, int(part[:18]), part) if part[:1].isdecimal() else (0, 0, part) for part in parts)
+
+
+def part_of_name(text: str, marks: Sequence[str]) -> str:
+    """Return ``text`` as a part of a name made of several, told from the others: as it is, or in quotes as in JSON.
+
+    Args:
+        text: any; in quotes where it is empty, or has one of the marks or a quotation mark in it.
+        marks: what stands between the parts.
+    """
+    clear = text and '"' not in text and not any(mark in text for mark in marks)
+    return text if clear else json.dumps(text, ensure_ascii=False)
 
 
 def told_apart(value: float, limit: float, digits: int = 1) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from evalkit.reports.tables import natural_key
+from evalkit.text import natural_key
 
 CHOSEN = 6  # samples whose frames a board keeps
 STRIP_FRAMES = 8

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from evalkit.files import write_bytes
 from evalkit.metrics.base import is_not_applicable
 from evalkit.scoring.aggregate import combine
 from evalkit.scoring.scorecard import Scorecard, VideoScore, gap_text
-from evalkit.text import csv_cell, escape_for_display, format_value
+from evalkit.text import csv_cell, escape_for_display, format_value, natural_key
 
 SHOWN = 3  # videos at each end of a metric
 CELL_LIMIT = 100  # characters of foreign text in a table
@@ -55,12 +54,6 @@ def format_share(share: float) -> str:
 def format_short_share(share: float) -> str:
     """Return the same without a zero behind the point: ``95 %``, ``12.5 %``."""
     return format_share(share).replace(".0 %", " %")
-
-
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sort key by which ``id2`` comes before ``id10``."""
-    parts = re.split(r"([0-9]+)", text)
-    return tuple((1, int(part[:18]), part) if part[:1].isdecimal() else (0, 0, part) for part in parts)
 
 
 def video_metrics(card: Scorecard) -> list[str]:

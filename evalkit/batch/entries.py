@@ -20,9 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalkit.board.names import clean_name, clean_run, folded
 from evalkit.challenges.submission_rules import RunRules
 from evalkit.errors import EvalkitError, InputError, SubmissionError, UsageError, did_you_mean
-from evalkit.reports.tables import natural_key
 from evalkit.submission.model import TABLES
-from evalkit.text import count, escape_for_display
+from evalkit.text import count, escape_for_display, natural_key
 from evalkit.yamlio import parse_yaml, read_text, validate_model
 
 FIRST_RUN = "1"  # what `board add` calls a team's run, too

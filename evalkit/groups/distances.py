@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from evalkit.groups.inputs import Entry, GroupedSamples
 from evalkit.groups.model import GroupDistance
-from evalkit.metrics.distances.by_group import BY_GROUP, VIDEOS_OF_EACH, detail_name
+from evalkit.groups.names import in_order
+from evalkit.metrics.distances.by_group import BY_GROUP, DEVIATION, detail_name, videos_name
 
 _FRECHET = ("fid", "fvd")
 
@@ -15,7 +16,7 @@ def group_distances(entries: Sequence[Entry], people: GroupedSamples) -> tuple[G
     """Return what the scorecards hold of distances by group."""
     found = []
     for attribute, labels in people.groups.items():
-        groups = sorted(set(labels.values()), key=str.casefold)
+        groups = in_order(labels.values())
         for entry in entries:
             for metric, details in entry.details.items():
                 if not metric.endswith(BY_GROUP):
@@ -25,9 +26,9 @@ def group_distances(entries: Sequence[Entry], people: GroupedSamples) -> tuple[G
                     for one in groups
                     if detail_name(attribute, one) in details
                 }
-                spread = {one: details.get(detail_name(attribute, one, "deviation"), 0.0) for one in values}
+                spread = {one: details.get(detail_name(attribute, one, DEVIATION), 0.0) for one in values}
                 if values:
-                    videos = int(details.get(f"{VIDEOS_OF_EACH} {attribute}", 0))
+                    videos = int(details.get(videos_name(attribute), 0))
                     found.append(GroupDistance(attribute, entry.name, metric, videos, values, spread))
     return tuple(found)
 

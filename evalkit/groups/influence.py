@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
 from evalkit.groups.model import Influence, Measure, PairShare
+from evalkit.groups.names import in_order
 from evalkit.scoring.aggregate import combine
 
 MOST_GROUPS = 40  # each is one more ranking, and a scorecard of others may name thousands
@@ -64,7 +65,7 @@ def _influence(attribute: str, labels: Mapping[str, str], known: Mapping[str, Sa
         return tuple(sorted(means, key=lambda name: means[name] * (-1 if measure.higher_is_better else 1)))
 
     whole = order(None) or ()
-    groups = sorted(set(labels.values()), key=str.casefold)
+    groups = in_order(labels.values())
     pairs = [_share(labels, groups, known, *pair) for pair in pairwise(whole)]
     return with_moves((attribute, measure.id), whole, groups, order, pairs=[one for one in pairs if one is not None])
 

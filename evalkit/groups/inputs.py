@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.groups.model import Measure
+from evalkit.groups.names import free_name, joined
 from evalkit.metrics.base import SetMetric, is_not_applicable, metric_registry
 from evalkit.scoring.scorecard import Scorecard, VideoScore
 from evalkit.testsets.model import TestSet
 from evalkit.text import count
 
-JOINED = " & "  # between the attributes of a combination, and between their values
 # Reasons of metrics that mean: a detector found no face, or nothing of it, in the picture.
 _NO_FACE = ("no_face", "no_landmarks", "landmarks_missing", "reference_without_landmarks", "no_mouth")
 
@@ -50,12 +50,12 @@ class GroupedSamples:
         if len(set(attributes)) < 2:
             raise UsageError("A combination needs two attributes or more.", found=", ".join(attributes))
         named = dict.fromkeys(attributes)
-        joined = {
-            sample: JOINED.join(self.groups[name][sample] for name in named)
+        labels = {
+            sample: joined(self.groups[name][sample] for name in named)
             for sample in self.samples
             if all(sample in self.groups[name] for name in named)
         }
-        return replace(self, groups={**self.groups, JOINED.join(named): joined})
+        return replace(self, groups={**self.groups, free_name(joined(named), self.groups): labels})
 
 
 @dataclass(frozen=True)

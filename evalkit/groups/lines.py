@@ -11,6 +11,7 @@ import numpy as np
 
 from evalkit.groups.inputs import GroupedSamples, SampleValues
 from evalkit.groups.model import FairnessRules, GroupLine
+from evalkit.groups.names import in_order
 from evalkit.scoring.aggregate import combine
 from evalkit.statistics.arrays import Matrix, Vector
 from evalkit.statistics.bootstrap import multinomial_counts
@@ -26,7 +27,7 @@ def group_lines(
     for sample in people.samples:
         if sample in labels and (sample in measured.values or sample in measured.reasons):
             members[labels[sample]].append(sample)
-    return tuple(_line(value, members[value], measured, people, rules) for value in sorted(members, key=str.casefold))
+    return tuple(_line(value, members[value], measured, people, rules) for value in in_order(members))
 
 
 def _line(

@@ -93,7 +93,7 @@ def _gap(table: GroupTable, *, of: str) -> str:
         f"{table.measure.title}{of} differs by {table.attribute}: {table.worst} is worst, "
         f"{format_value(table.gap)}{unit} behind {table.best} (p {format_p(table.adjusted or 0)} after correction)."
     )
-    real_worst = _worst_of_real(table)
+    real_worst = worst_of_real(table)
     if real_worst is not None and real_worst != table.worst:
         sentence += (
             f" In the real videos {real_worst} is worst, with a gap of {format_value(table.real_gap)}{unit}: they "
@@ -106,7 +106,7 @@ def _gap(table: GroupTable, *, of: str) -> str:
     return sentence
 
 
-def _worst_of_real(table: GroupTable) -> str | None:
+def worst_of_real(table: GroupTable) -> str | None:
     """Return the group that is worst in the real videos; ``None`` without a gap of theirs."""
     if not table.real_gap:
         return None

@@ -18,6 +18,7 @@ from evalkit.errors import InputError
 from evalkit.groups.influence import few_groups, with_moves
 from evalkit.groups.inputs import Entry
 from evalkit.groups.model import FairnessReport, FairnessRules
+from evalkit.groups.names import in_order
 from evalkit.leaderboard.agreement import metric_points, overall_points, team_points
 from evalkit.leaderboard.answers import RatedColumns
 from evalkit.leaderboard.columns import best_cells, make_rows, ranked_columns, read_columns, shown_order
@@ -153,7 +154,7 @@ def board_fairness(
             after = _order(rank_snapshot(rest, draws=FEWEST_DRAWS, intervals=False))
             return after or None
 
-        names = sorted(set(labels.values()), key=str.casefold)
+        names = in_order(labels.values())
         found.append(with_moves((attribute, "ranking"), order, names, without))
     return replace(report, influence=(*found, *report.influence))
 

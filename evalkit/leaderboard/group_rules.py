@@ -13,6 +13,7 @@ import numpy as np
 
 from evalkit.challenges.fairness_rules import GroupRules
 from evalkit.groups.inputs import GroupedSamples
+from evalkit.groups.names import in_order
 from evalkit.leaderboard.answers import RatedColumn, RatedColumns
 from evalkit.leaderboard.groups import board_groups, sample_scores
 from evalkit.leaderboard.runs import Entrant, Runs
@@ -78,7 +79,7 @@ def _note(rules: GroupRules) -> str:
 def counting_groups(rules: GroupRules, people: GroupedSamples) -> tuple[str, ...]:
     """Return the names of the groups that count."""
     labels = people.groups.get(rules.attribute or "", {})
-    return rules.groups if rules.groups is not None else tuple(sorted(set(labels.values()), key=str.casefold))
+    return rules.groups if rules.groups is not None else tuple(in_order(labels.values()))
 
 
 def too_small(rules: GroupRules, people: GroupedSamples) -> str | None:

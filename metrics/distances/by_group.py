@@ -15,9 +15,11 @@ from evalkit.metrics.distances.distributions import whole_kernel_distance
 from evalkit.metrics.distances.kid import KID
 from evalkit.metrics.distances.kvd import KVD
 from evalkit.metrics.distances.set_distance import KernelDistance, Pairing, Sides
+from evalkit.text import part_of_name
 
 BY_GROUP = ".by_group"  # how the ids end
 VIDEOS_OF_EACH = "videos_of_each"
+DEVIATION = "deviation"
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,17 @@ class GroupDraws:
 
 
 def detail_name(attribute: str, group: str, what: str = "") -> str:
-    """Return the name of a group's number among the details."""
-    return f"{attribute}={group}{f' {what}' if what else ''}"
+    """Return the name of a group's number among the details; no other attribute and group have the same."""
+    return f"{_part(attribute)}={_part(group)}" + (f" {what}" if what else "")
+
+
+def videos_name(attribute: str) -> str:
+    """Return the name of the number of videos of each group among the details."""
+    return f"{VIDEOS_OF_EACH} {_part(attribute)}"
+
+
+def _part(name: str) -> str:
+    return part_of_name(name, ("=", f" {DEVIATION}"))
 
 
 class GroupedKernelDistance(KernelDistance):
@@ -80,11 +91,11 @@ class GroupedKernelDistance(KernelDistance):
             if len(large) < 2:
                 continue
             size = min(self._options.most, *map(len, large.values()))
-            details[f"{VIDEOS_OF_EACH} {attribute}"] = size
+            details[videos_name(attribute)] = size
             for group in sorted(large):
                 values = self._drawn(sides, attribute, group, large[group], size)
                 details[detail_name(attribute, group)] = float(np.mean(values))
-                details[detail_name(attribute, group, "deviation")] = float(np.std(values, ddof=1))
+                details[detail_name(attribute, group, DEVIATION)] = float(np.std(values, ddof=1))
                 worst.append(float(np.mean(values)))
         if not worst:
             return SetValue(None, videos, "groups_too_small")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.groups.model import FairnessReport, GroupLine, GroupTable, Influence
-from evalkit.groups.words import format_p
+from evalkit.groups.names import in_order
+from evalkit.groups.words import format_p, worst_of_real
 from evalkit.reports.fairness.plot import GroupPlot, make_plot
 from evalkit.text import NO_VALUE, format_value
 
@@ -119,7 +120,7 @@ def _with_mean(table: GroupTable, name: str | None) -> str:
 
 
 def _measure(tables: Sequence[GroupTable], influence: Influence | None) -> MeasureSection:
-    groups = sorted({line.value for table in tables for line in table.lines}, key=str.casefold)[:SHOWN_GROUPS]
+    groups = in_order(line.value for table in tables for line in table.lines)[:SHOWN_GROUPS]
     rows = tuple((group, tuple(_cell(table, group) for table in tables)) for group in groups)
     return MeasureSection(
         table=tables[0],
@@ -154,7 +155,13 @@ def _gap_words(table: GroupTable) -> str:
     if table.macro is not None:
         words += f", mean of groups {format_value(table.macro)}{unit}"
     if table.real_gap is not None:
-        words += f"; in the real videos {format_value(table.real_gap)}{unit}, excess {format_value(table.excess)}{unit}"
+        words += f"; in the real videos {format_value(table.real_gap)}{unit}, "
+        other = worst_of_real(table)  # then their gap is no part of this one
+        words += (
+            f"where {other} is worst"
+            if other not in {None, table.worst}
+            else f"excess {format_value(table.excess)}{unit}"
+        )
     elif table.no_real is not None:
         words += f"; no gap of the real videos: {table.no_real.rstrip('.')}"
     if table.adjusted is not None and table.p is not None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from evalkit.leaderboard.model import DetectorCurve, Leaderboard
 from evalkit.reports.detector_plots import LOOKS, Plot, det_plot, roc_plot
 from evalkit.reports.leaderboard.ranked_table import RankedTable
-from evalkit.reports.tables import natural_key
 from evalkit.scoring.stored_curves import Curve
+from evalkit.text import natural_key
 
 GENERATORS = 12  # on one page
 TOTAL_POINTS = 30_000  # of all curves on one page

@@ -60,9 +60,10 @@ from evalkit.reports.leaderboard.words import (
     uncertainty_words,
 )
 from evalkit.reports.page import listed, render_page
-from evalkit.reports.tables import extremes, findings_by_rule, machine_of, natural_key, video_metrics
+from evalkit.reports.tables import extremes, findings_by_rule, machine_of, video_metrics
 from evalkit.scoring.scorecard import FeatureUse
 from evalkit.speed.model import SOURCES, TIMED
+from evalkit.text import natural_key
 
 LOG_ENTRIES = 20
 FINDINGS_PER_RULE = 10  # of one run

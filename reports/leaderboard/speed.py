@@ -9,8 +9,8 @@ import numpy as np
 from evalkit.board.model import RunSpeed, Snapshot
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.table import Column
-from evalkit.reports.tables import natural_key
 from evalkit.speed.model import FAMILY
+from evalkit.text import natural_key
 
 Spread = tuple[float, float, float, int]  # lower quartile, median, upper quartile, samples
 

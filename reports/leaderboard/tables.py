@@ -29,8 +29,8 @@ from evalkit.reports.leaderboard.words import (
     included_line,
     summary,
 )
-from evalkit.reports.tables import format_share, natural_key
-from evalkit.text import NO_VALUE, csv_cell, escape_for_display, format_value
+from evalkit.reports.tables import format_share
+from evalkit.text import NO_VALUE, csv_cell, escape_for_display, format_value, natural_key
 
 SCHEMA = 1
 NAME_LIMIT = 100  # characters of a name in LaTeX and Markdown

@@ -23,8 +23,8 @@ from evalkit.reports.leaderboard.page import TeamSection, team_sections
 from evalkit.reports.leaderboard.ranked_table import RankedTable, better, column_title
 from evalkit.reports.leaderboard.why import HEADS, Why, explain, signed
 from evalkit.reports.page import render_page
-from evalkit.reports.tables import extremes, natural_key, video_metrics
-from evalkit.text import NO_VALUE, format_value
+from evalkit.reports.tables import extremes, video_metrics
+from evalkit.text import NO_VALUE, format_value, natural_key
 
 VIDEOS = 12  # shown with their frames
 EXTREMES = 5  # best and worst videos of a metric

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from importlib.metadata import EntryPoint, EntryPoints
 
 import numpy as np
 import pytest
 
-from evalkit import fairness
-from evalkit.errors import InputError, UsageError
+from evalkit import fairness, registry
+from evalkit.errors import InputError, PluginError, UsageError
 from evalkit.groups.computing import compare_groups
 from evalkit.groups.inputs import entry_of_card, grouped_samples
 from evalkit.groups.model import FairnessRules
@@ -330,3 +333,65 @@ def test_what_can_not_be_compared_is_said():
         fairness([first, other])
     with pytest.raises(UsageError, match="Give scorecards or a board"):
         fairness([])
+
+
+def three_groups(a: list[float], b: list[float], c: list[float], name: str = "lumen", **more) -> Scorecard:
+    groups = [{"skin": "a"}] * len(a) + [{"skin": "b"}] * len(b) + [{"skin": "c"}] * len(c)
+    return small_card(name, {"m": [*a, *b, *c]}, groups=groups, better={"m": False}, **more)
+
+
+def test_the_excess_is_the_gap_without_that_of_the_real_videos_by_hand():
+    # Lower is better. Generated: a (3 + 5) / 2 = 4, b (2 + 2.5 + 3) / 3 = 2.5, c (1 + 5) / 2 = 3: gap 4 - 2.5 = 1.5.
+    generated = three_groups([3.0, 5.0], [2.0, 2.5, 3.0], [1.0, 5.0])
+    # Real: a (0.5 + 1.5) / 2 = 1, b (0.5 + 0.75 + 1) / 3 = 0.75, c (0.5 + 0.5) / 2 = 0.5: gap 1 - 0.5 = 0.5.
+    truth = three_groups([0.5, 1.5], [0.5, 0.75, 1.0], [0.5, 0.5], name="real")
+    report = report_of(generated, truth=truth)
+    table = report.table("skin", "m", "lumen")
+    assert (table.worst, table.best) == ("a", "b")
+    assert (table.gap, table.real_gap, table.excess) == pytest.approx((1.5, 0.5, 1.0))
+    row = next(csv.DictReader(io.StringIO(fairness_csv(report))))
+    assert [float(row[name]) for name in ("gap", "real_gap", "excess")] == pytest.approx([1.5, 0.5, 1.0])
+    assert report.to_json()["tables"][0]["excess"] == pytest.approx(1.0)
+    assert "in the real videos 0.5000, excess 1.000" in render_fairness(report, "t")
+
+
+def test_an_excess_is_below_0_where_real_videos_have_the_larger_gap():
+    truth = three_groups([4.0, 6.0], [2.0, 2.0, 2.0], [3.0, 3.0], name="real")  # 5 - 2 = 3
+    table = report_of(three_groups([3.0, 5.0], [2.0, 2.5, 3.0], [1.0, 5.0]), truth=truth).table("skin", "m", "lumen")
+    assert (table.real_gap, table.excess) == pytest.approx((3.0, -1.5))
+
+
+def test_the_excess_is_over_the_groups_that_are_compared():
+    # c has one real video only, so there is no gap of the real videos, whatever a and b have.
+    truth = three_groups([0.5, 1.5], [0.5, 0.75, 1.0], [0.5], name="real")
+    generated = three_groups([3.0, 5.0], [2.0, 2.5, 3.0], [1.0, 5.0])
+    entries, people = [entry_of_card("lumen", generated)], grouped_samples([generated])
+    table = compare_groups(entries, people, SMALL, entry_of_card("real", truth)).table("skin", "m", "lumen")
+    assert table.gap == pytest.approx(1.5)
+    assert (table.real_gap, table.excess) == (None, None)
+    assert table.no_real == "Too few of the real videos have a value: c."
+    # A group that is too small among the generated ones is in neither gap: a 4 - b 2.5, and a 1 - b 0.75.
+    few = three_groups([3.0, 5.0], [2.0, 2.5, 3.0], [9.0])
+    real = three_groups([0.5, 1.5], [0.5, 0.75, 1.0], [0.1], name="real")
+    table = report_of(few, truth=real).table("skin", "m", "lumen")
+    assert (table.gap, table.real_gap, table.excess) == pytest.approx((1.5, 0.25, 1.25))
+
+
+def test_a_page_gives_no_excess_where_another_group_is_worst_in_the_real_videos():
+    truth = three_groups([0.5, 0.5], [2.0, 2.0, 2.0], [1.0, 1.0], name="real")  # b is worst: 2 - 0.5 = 1.5
+    report = report_of(three_groups([3.0, 6.0], [2.0, 2.5, 3.0], [1.0, 5.0]), truth=truth)
+    assert report.table("skin", "m", "lumen").excess == pytest.approx(4.5 - 2.5 - 1.5)
+    page = render_fairness(report, "t")
+    assert "in the real videos 1.500, where b is worst" in page
+    assert "excess" not in page.split("<footer")[0].split("in the real videos 1.500")[1][:40]
+
+
+def test_a_plugin_that_can_not_be_loaded_is_told_of(monkeypatch: pytest.MonkeyPatch):
+    broken = EntryPoint("mine", "no_such_module_of_a_plugin:METRICS", "evalkit.metrics")
+    monkeypatch.setattr(registry, "entry_points", lambda **asked: EntryPoints([broken]).select(**asked))
+    registry.load_group.cache_clear()
+    try:
+        with pytest.raises(PluginError, match="'mine = no_such_module_of_a_plugin:METRICS'"):
+            fairness([small_card("lumen", {"m": list(VALUES)}, groups=LANGUAGES)], permutations=99, draws=100)
+    finally:
+        registry.load_group.cache_clear()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +15,15 @@ from clip_tools import ffmpeg
 import evalkit
 from evalkit.cli import cli
 from evalkit.errors import InputError, TestSetError, UsageError
+from evalkit.folders.listing import MediaFile
+from evalkit.folders.reading import SideRead, read_side
 from evalkit.leaks.checking import LeakReport
+from evalkit.metrics.gaming.leak_print import LEAK_PRINT
 from evalkit.metrics.gaming.sound_print import sound_bits
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
+from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.intake import FileReport
+from evalkit.scoring.jobs import Extraction
 from evalkit.testsets.model import Sample, TestSet
 
 AGAIN = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-crf", "26", "-c:a", "aac")
@@ -158,3 +166,32 @@ def test_sound_bits_are_of_the_first_seconds_and_none_of_silence() -> None:
     )
     later = sound_bits(noise, 20)
     assert np.mean(later[:40] == sound_bits(noise)[2:42]) > 0.9
+
+
+def test_an_entry_that_was_damaged_after_it_was_made_is_the_reason_of_a_missing_fingerprint(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache, out = tmp_path / "videos", tmp_path / "cache", tmp_path / "out.jsonl"
+    folder.mkdir()
+    videos = sorted((place / "testset" / "videos").glob("*.mp4"))[:2]
+    for name, video in zip(("kept.mp4", "lost.mp4"), videos, strict=True):
+        (folder / name).write_bytes(video.read_bytes())
+
+    def damaged(*words: Any, take: Callable[..., None], **more: Any) -> SideRead:
+        def after(file: MediaFile, report: FileReport, extraction: Extraction) -> None:
+            if file.path.name == "lost.mp4":
+                entry = FeatureCache(cache).path(LEAK_PRINT, extraction.keys[LEAK_PRINT])
+                entry.write_bytes(entry.read_bytes()[:-40])
+            take(file, report, extraction)
+
+        return read_side(*words, take=after, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("evalkit.leaks.making.read_side", damaged)
+        made = evalkit.testset_fingerprint(folder, out, workers=1, cache=cache)
+    assert made.left_out == {"lost.mp4": "its entry in the cache was damaged after it was made: run the command again"}
+    assert made.to_json()["ok"] is False
+    assert [json.loads(line)["id"] for line in out.read_text(encoding="utf-8").splitlines()] == ["kept.mp4"]
+    # What is asked for helps: the entry is made again.
+    again = evalkit.testset_fingerprint(folder, out, workers=1, cache=cache)
+    assert (again.videos, again.left_out) == (2, {})

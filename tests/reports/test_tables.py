@@ -8,8 +8,8 @@ import pytest
 from scorecards import HOSTILE, make_scorecard
 
 from evalkit.errors import StorageError
-from evalkit.reports.tables import flatten, group_tables, natural_key, summary_rows, video_metrics, write_per_video
-from evalkit.text import csv_cell, format_value
+from evalkit.reports.tables import flatten, group_tables, summary_rows, video_metrics, write_per_video
+from evalkit.text import csv_cell, format_value, natural_key
 
 
 @pytest.mark.parametrize(
