@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import did_you_mean
-from evalkit.scoring.consequences import worst_values
+from evalkit.scoring.consequences import FROZEN, worst_values
 from evalkit.validators.operating_points import OPERATING_POINTS
 from evalkit.validators.registry import rule_registry, rules_for
 
 
 def gaming_faults(challenge: Challenge) -> Iterator[str]:
     """Yield why declared consequences can't follow."""
-    declared, known = challenge.submission.gaming, [rule.id for rule in rules_for("gaming")]
+    declared, known = challenge.submission.gaming, [*(rule.id for rule in rules_for("gaming")), FROZEN]
     for rule, effect in declared.items():
         if effect == "tell":
             if rule not in rule_registry():

@@ -57,6 +57,7 @@ def leaderboard_for(audience: Audience, snapshot: Snapshot, leaderboard: Leaderb
         turning_points=tuple(one for one in leaderboard.turning_points if {one.run, one.rival} <= labels),
         duplicates=(),
         consequences=tuple(one for one in leaderboard.consequences if (one.team, one.run) in {row.key for row in rows}),
+        unchecked=tuple(one for one in leaderboard.unchecked if (one.team, one.run) in {row.key for row in rows}),
     )
     return names.snapshot(snapshot), names.masked(published)
 

@@ -31,6 +31,7 @@ from evalkit.reports.tables import (
     missing_reasons,
     video_metrics,
 )
+from evalkit.scoring.consequences import EFFECTS
 from evalkit.scoring.scorecard import MetricScore, Scorecard, VideoScore
 from evalkit.text import count, escape_for_display, format_value
 
@@ -56,7 +57,7 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
     ordered = [name for _, _, names in by_role(shown, lambda name: _role(card, name)) for name in names]
     picked = dict.fromkeys(index for name in ordered for end in ends[name] for index in end)
     rows, problems = _rows(card, shown, ends, picked)
-    fairness = _fairness(card)
+    fairness, rules = _fairness(card), findings_by_rule(card)
     return render_page(
         "scorecard",
         filmstrips=make_strips((str(index), frames_of(card.videos[index].sample)) for index in picked),
@@ -71,7 +72,8 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
             (title, words, [(name, score, _interval(score), missing_reasons(card, name)) for name, score in members])
             for title, words, members in by_role(card.metrics.items(), lambda one: one[1].role)
         ],
-        rules=findings_by_rule(card),
+        rules=rules,
+        has_consequences=any(entry["consequence"] in EFFECTS for _, _, entries in rules for entry in entries),
         rule_details=RULE_DETAILS,
         shown=[(name, _title(card, name), _better(card, name)) for name in shown],
         whole_set=[

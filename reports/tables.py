@@ -224,6 +224,9 @@ def extremes(card: Scorecard, metric: str) -> tuple[list[int], list[int]]:
     return order[:SHOWN], order[: -SHOWN - 1 : -1]
 
 
+FINDING_PARTS = ("rule", "severity", "message", "found", "expected", "fix", "consequence")
+
+
 def findings_by_rule(card: Scorecard) -> list[tuple[str, Counter[str], list[dict[str, str]]]]:
     """Return the findings by rule, the gravest and most frequent rules first; foreign values become text."""
     found = [("", finding) for finding in card.findings]
@@ -231,7 +234,9 @@ def findings_by_rule(card: Scorecard) -> list[tuple[str, Counter[str], list[dict
     rules: dict[str, list[dict[str, str]]] = {}
     for sample, finding in found:
         text = {key: str(value) for key, value in finding.items() if value is not None}
-        entry = {key: text.get(key, "") for key in ("rule", "severity", "message", "found", "expected", "fix")}
+        entry = {
+            key: text.get(key, "") for key in ("rule", "severity", "message", "found", "expected", "fix", "consequence")
+        }
         entry["sample"] = sample or text.get("sample", "")
         rules.setdefault(entry["rule"], []).append(entry)
     table = [(rule, Counter(entry["severity"] for entry in entries), entries) for rule, entries in rules.items()]

@@ -41,7 +41,7 @@ class RunPair:
 
 
 def _nearly_frozen(case: GamingCase) -> Iterable[Violation]:
-    if not case.is_still:  # `content.frozen` says the same of many, but no consequence can be declared for it
+    if not case.is_still:  # `content.frozen` says the same of many, and a challenge may declare a consequence of either
         return
     if case.distinct <= FEW_IMAGES:
         yield Violation(

@@ -24,6 +24,7 @@ class OperatingPoint:
 _ONE_PHOTO = "systems that dub a photo move little but the mouth (warp: {} of 15), so let it tell where they compete"
 
 OPERATING_POINTS = {
+    "content.frozen": OperatingPoint(70, 0),
     "gaming.nearly-frozen": OperatingPoint(55, 0, _ONE_PHOTO.format(1)),
     "gaming.reference-image": OperatingPoint(27, 0, _ONE_PHOTO.format(1)),
     "gaming.reference-video": OperatingPoint(52, 0, "a model that is driven by the reference video moves as it does"),

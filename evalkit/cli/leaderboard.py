@@ -164,7 +164,13 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
     from rich.table import Table
 
     from evalkit.reports.leaderboard.ranked_table import tie_lines
-    from evalkit.reports.leaderboard.words import by_group_lines, consequence_lines, excluded_lines, included_line
+    from evalkit.reports.leaderboard.words import (
+        by_group_lines,
+        consequence_lines,
+        excluded_lines,
+        included_line,
+        unchecked_lines,
+    )
     from evalkit.text import escape_for_display, format_value
 
     console = Console(highlight=False, emoji=False)
@@ -190,7 +196,7 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
             others = f" And {count(more, 'more reason')}." if more > 0 else ""
             lines.append(f"not ranked: {row.team}: {first}{others}")
     lines += [*tie_lines(leaderboard), *excluded_lines(leaderboard), included_line(leaderboard)]
-    lines += [*by_group_lines(leaderboard), *consequence_lines(leaderboard)]
+    lines += [*by_group_lines(leaderboard), *consequence_lines(leaderboard), *unchecked_lines(leaderboard.unchecked)]
     for line in lines:
         if line:
             console.print(escape(escape_for_display(line, 500)), soft_wrap=True)

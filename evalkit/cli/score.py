@@ -269,12 +269,15 @@ def finding_lines(card: Scorecard) -> list[str]:
     Two submissions with different faults can have the same numbers; here they differ.
     """
     from evalkit.reports.tables import SEVERITIES, findings_by_rule
+    from evalkit.scoring.consequences import EFFECTS
 
     lines = []
     for rule, severities, findings in findings_by_rule(card):
         severity = min(severities, key=lambda word: SEVERITIES.index(word) if word in SEVERITIES else len(SEVERITIES))
         samples = list(dict.fromkeys(one["sample"] for one in findings if one["sample"]))
-        lines.append(_kind_line(severity, rule or "no rule", len(findings), samples, findings[0]["message"]))
+        effects = sorted({one["consequence"] for one in findings} & set(EFFECTS))
+        follows = f", {' and '.join(effects)} where runs are ranked" if effects else ""
+        lines.append(_kind_line(severity, rule or "no rule", len(findings), samples, findings[0]["message"], follows))
     kinds: dict[str, list[tuple[str, str]]] = {}
     for video in card.videos:
         for event in video.events:
@@ -286,12 +289,12 @@ def finding_lines(card: Scorecard) -> list[str]:
     return [*lines[:MOST_KINDS], *rest]
 
 
-def _kind_line(severity: str, kind: str, number: int, samples: list[str], first: str) -> str:
+def _kind_line(severity: str, kind: str, number: int, samples: list[str], first: str, follows: str = "") -> str:
     from evalkit.reports.page import listed
     from evalkit.text import escape_for_display
 
     where = f" ({listed([escape_for_display(name, 40) for name in samples], MOST_SAMPLES)})" if samples else ""
-    line = f"{escape_for_display(severity, 20)} {escape_for_display(kind, 60)} x {number}{where}"
+    line = f"{escape_for_display(severity, 20)} {escape_for_display(kind, 60)} x {number}{where}{follows}"
     return f"  {line}: {escape_for_display(first, 300)}" if first else f"  {line}"
 
 

@@ -32,6 +32,7 @@ from evalkit.leaderboard.model import (
     Leaderboard,
     RankingPhase,
     Sensitivity,
+    UncheckedRun,
     find_tie_groups,
 )
 from evalkit.leaderboard.per_sample import breakdowns, detector_curves, distributions, sample_values
@@ -42,6 +43,7 @@ from evalkit.leaderboard.sensitivity import leave_one_out, random_weights, weigh
 from evalkit.leaderboard.table import Column, Row, value_matrix
 from evalkit.leaderboard.turning_points import turning_points
 from evalkit.leaderboard.uncertainty import PhaseUncertainty, phase_uncertainty
+from evalkit.scoring.consequences import unchecked
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.bootstrap import FEWEST_DRAWS
 
@@ -121,6 +123,11 @@ def compute_leaderboard(
         consequences=tuple(
             FindingEffect(run.team, run.name, one.sample, one.rule, one.effect, one.found, one.overruled)
             for run, one in board_consequences(snapshot)
+        ),
+        unchecked=tuple(
+            UncheckedRun(run.team, run.name, one.videos, one.rules)
+            for run in snapshot.runs
+            if (one := unchecked(run.card, snapshot.challenge)) is not None
         ),
     )
 

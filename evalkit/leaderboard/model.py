@@ -277,6 +277,22 @@ class FindingEffect:
 
 
 @dataclass(frozen=True)
+class UncheckedRun:
+    """A run whose scorecard lacks what declared rules about gaming look at: that it has no finding says nothing.
+
+    Args:
+        team, run: whose.
+        videos: scored videos that were not examined at all.
+        rules: declared rules that looked at no video of the run; empty where they looked at some.
+    """
+
+    team: str
+    run: str
+    videos: int
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Leaderboard:
     """Everything that a leaderboard shows; the terminal, JSON, CSV, LaTeX, Markdown and HTML all print this value.
 
@@ -304,6 +320,7 @@ class Leaderboard:
         excluded_samples: in the order of the decisions.
         fairness: how the columns differ between groups of people; ``None`` where no sample has groups.
         consequences: of findings about gaming, by run and sample.
+        unchecked: runs in which such findings were not looked for, though the challenge declares consequences.
     """
 
     rule: str
@@ -329,6 +346,7 @@ class Leaderboard:
     excluded_samples: tuple[ExcludedSample, ...] = ()
     fairness: FairnessReport | None = None
     consequences: tuple[FindingEffect, ...] = ()
+    unchecked: tuple[UncheckedRun, ...] = ()
 
     @property
     def uncertainty(self) -> RankUncertainty | None:

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from evalkit.challenges.model import Challenge, MetricEntry
 from evalkit.scoring.aggregate import follows_from_videos, score_again
 from evalkit.scoring.scorecard import MetricScore, Scorecard, VideoScore
 
 Effect = Literal["zero", "refuse"]
+OF_FACES = ("gaming.face-still", "gaming.mouth-only")  # the others look at the fingerprint
+EFFECTS: tuple[Effect, ...] = get_args(Effect)
 NO_WORST_VALUE = "no_worst_value"
+FROZEN = "content.frozen"  # the one rule about files, not about gaming, for which a consequence can be declared
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,19 @@ class Consequence:
     effect: Effect
     found: str
     overruled: bool = False
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """What declared rules did not look at in a scorecard.
+
+    Args:
+        videos: scored videos without a fingerprint.
+        rules: rules whose feature was not computed.
+    """
+
+    videos: int
+    rules: tuple[str, ...]
 
 
 def worst_values(challenge: Challenge, card: Scorecard | None = None) -> dict[str, float | None]:
@@ -90,6 +106,26 @@ def consequences_of(card: Scorecard, challenge: Challenge, overruled: Collection
                 one = Consequence(video.sample, rule, "zero" if effect == "zero" else "refuse", words, out)
                 found.setdefault((video.sample, rule), one)
     return tuple(found.values())
+
+
+def unchecked(card: Scorecard, challenge: Challenge) -> Unchecked | None:
+    """Return what declared rules about gaming did not look at in a scorecard; ``None`` where nothing is missing.
+
+    A scorecard that a team hands in may lack it because it was left out. That it is there proves nothing either: boards
+    say who made the scorecard.
+    """
+    from evalkit.metrics.gaming.face_motion import FACE_STILLNESS
+    from evalkit.metrics.gaming.fingerprint import FINGERPRINT
+
+    declared = sorted(
+        rule for rule, effect in challenge.submission.gaming.items() if effect != "tell" and rule != FROZEN
+    )
+    if not declared or card.submission.kind != "video":
+        return None
+    scored = [video for video in card.videos if any(value is not None for value in video.values.values())]
+    unread = sum(video.fingerprint is None for video in scored)
+    lacking = [rule for rule in declared if (FACE_STILLNESS if rule in OF_FACES else FINGERPRINT) not in card.features]
+    return Unchecked(unread, tuple(lacking)) if scored and (unread or lacking) else None
 
 
 def with_consequences(card: Scorecard, challenge: Challenge, overruled: Collection[str] = ()) -> Scorecard:

@@ -39,7 +39,7 @@ from evalkit.submission.references import MemberRef
 from evalkit.testsets.model import TestSet
 from evalkit.testsets.setup_names import SILENT
 from evalkit.validators.content import FROZEN_SHARE
-from evalkit.validators.findings import Finding, run_rules
+from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming_case import GamingCase, VideoCopy, made_of_few
 from evalkit.validators.registry import rule_registry, rules_for
 
@@ -165,10 +165,10 @@ class GamingCheck:
             return self._severities
         return {**self._severities, **dict.fromkeys(OF_STILLNESS, "off")}
 
-    def _told(self, finding: Finding) -> dict[str, Any]:
-        """Return the finding for the scorecard, with what the challenge declares to follow from it."""
-        effect = self._effects.get(finding.rule, "tell")
-        return finding.to_json() | ({"consequence": effect} if effect != "tell" else {})
+    def _marked(self, finding: dict[str, Any]) -> dict[str, Any]:
+        """Return a finding of the scorecard with what the challenge declares to follow from it."""
+        effect = self._effects.get(str(finding.get("rule")), "tell")
+        return finding | ({"consequence": effect} if effect != "tell" else {})
 
     def findings(self, rows: Iterable[VideoScore], references: Mapping[str, VideoFingerprint]) -> Iterator[VideoScore]:
         """Yield the rows with their fingerprints and the findings of the gaming rules; values and reasons stay."""
@@ -186,12 +186,12 @@ class GamingCheck:
                 continue
             case = replace(self._cases[row.sample], references=next(copies), duplicates=next(duplicates))
             found = run_rules(rules_for("gaming"), case, self._severities_of(row.sample), row.path)
-            findings = [self._told(finding) for finding in found]
+            findings = [self._marked(finding.to_json()) for finding in found]
             marked = row.verdict == "ok" and any(finding["severity"] != "info" for finding in findings)
             yield row.model_copy(
                 update={
                     "verdict": "warning" if marked else row.verdict,
-                    "findings": (*row.findings, *findings),
+                    "findings": (*map(self._marked, row.findings), *findings),
                     "fingerprint": one.fingerprint(),
                 }
             )

@@ -58,6 +58,7 @@ from evalkit.reports.leaderboard.words import (
     probability_words,
     summary,
     uncertainty_words,
+    unchecked_lines,
 )
 from evalkit.reports.page import listed, render_page
 from evalkit.reports.tables import extremes, findings_by_rule, machine_of, video_metrics
@@ -159,6 +160,7 @@ def render_leaderboard(
         findings_per_rule=FINDINGS_PER_RULE,
         duplicates_shown=DUPLICATES,
         consequences_shown=CONSEQUENCES,
+        unchecked_lines=unchecked_lines(leaderboard.unchecked),
         rules=rules_in_words(snapshot.challenge),
         rule_rows=rule_rows(snapshot.challenge),
         own_default=OWN_DEFAULT,

@@ -28,6 +28,7 @@ from evalkit.reports.leaderboard.words import (
     excluded_lines,
     included_line,
     summary,
+    unchecked_lines,
 )
 from evalkit.reports.tables import format_share
 from evalkit.text import NO_VALUE, csv_cell, escape_for_display, format_value, natural_key
@@ -221,6 +222,7 @@ def _lines_below(leaderboard: Leaderboard, columns: Sequence[Column]) -> list[st
         *by_group_lines(leaderboard, columns),
         *excluded_lines(leaderboard),
         *consequence_lines(leaderboard),
+        *unchecked_lines(leaderboard.unchecked),
     ]
 
 

@@ -22,6 +22,7 @@ from evalkit.reports.leaderboard.beside import Beside
 from evalkit.reports.leaderboard.page import TeamSection, team_sections
 from evalkit.reports.leaderboard.ranked_table import RankedTable, better, column_title
 from evalkit.reports.leaderboard.why import HEADS, Why, explain, signed
+from evalkit.reports.leaderboard.words import unchecked_lines
 from evalkit.reports.page import render_page
 from evalkit.reports.tables import extremes, video_metrics
 from evalkit.text import NO_VALUE, format_value, natural_key
@@ -128,6 +129,9 @@ class _Maker:
             "extremes": self._extremes(run, len(runs) > 1) if run is not None else [],
             "findings": _findings(run)[:FINDINGS] if run is not None else [],
             "more_findings": max(0, len(_findings(run)) - FINDINGS) if run is not None else 0,
+            "unchecked_lines": unchecked_lines(
+                one for one in self._leaderboard.unchecked if row is not None and (one.team, one.run) == row.key
+            ),
             "consequences": [
                 one for one in self._leaderboard.consequences if row is not None and (one.team, one.run) == row.key
             ],

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from evalkit.board.model import Snapshot
-from evalkit.leaderboard.model import Leaderboard, RankingPhase
+from evalkit.leaderboard.model import Leaderboard, RankingPhase, UncheckedRun
 from evalkit.leaderboard.table import Column, Row
 from evalkit.reports.page import listed
 from evalkit.reports.tables import format_share, format_short_share
 from evalkit.text import count
 
 PROBABILITIES = 6  # ranks named for one team
+RULES_NAMED = 4
 MIN_PROBABILITY = 0.005  # a smaller one is not shown
 
 
@@ -84,6 +85,19 @@ def consequence_lines(leaderboard: Leaderboard) -> list[str]:
         "for findings about gaming."
         for (team, run, effect), samples in done.items()
     ]
+
+
+def unchecked_lines(runs: Iterable[UncheckedRun]) -> list[str]:
+    """Return in which runs findings about gaming were not looked for, a sentence for each; nothing when in none."""
+    lines = []
+    for one in runs:
+        parts = []
+        if one.videos:
+            parts.append(f"{count(one.videos, 'video was', 'videos were')} not examined")
+        if one.rules:
+            parts.append(f"{listed(one.rules, RULES_NAMED)} looked at no video")
+        lines.append(f"{one.team}, run {one.run}: not checked for gaming by its scorecard: {'; '.join(parts)}.")
+    return lines
 
 
 def by_group_lines(leaderboard: Leaderboard, columns: Iterable[Column] | None = None) -> list[str]:

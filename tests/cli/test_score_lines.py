@@ -37,6 +37,18 @@ def test_kinds_numbers_samples_and_the_first_sentence() -> None:
     assert finding_lines(card({}, {})) == []
 
 
+def test_what_follows_where_runs_are_ranked_is_said() -> None:
+    looped = finding("gaming.looped", message="Again.")
+    zeroed, refused = ({"findings": [looped | {"consequence": effect}]} for effect in ("zero", "refuse"))
+    assert finding_lines(card(zeroed, zeroed)) == [
+        "  warning gaming.looped x 2 (s1 and s2), zero where runs are ranked: Again."
+    ]
+    (line,) = finding_lines(card(zeroed, refused))
+    assert "(s1 and s2), refuse and zero where runs are ranked" in line
+    (line,) = finding_lines(card({"findings": [looped | {"consequence": "\x1b[2Jparty"}]}))
+    assert line == "  warning gaming.looped x 1 (s1): Again."
+
+
 def test_two_submissions_with_equal_numbers_look_different(capsys: pytest.CaptureFixture[str]) -> None:
     printed = []
     for one in (card({}, {}), card(LATE, LATE), card(BUSY, {})):

@@ -25,7 +25,8 @@ from evalkit.reports.leaderboard.beside import Beside
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.leaderboard.tables import leaderboard_latex, leaderboard_markdown
 from evalkit.reports.leaderboard.team_page import render_team_pages
-from evalkit.reports.leaderboard.words import consequence_lines
+from evalkit.reports.leaderboard.words import consequence_lines, unchecked_lines
+from evalkit.scoring.records import FeatureUse, Fingerprint
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.validators.operating_points import OPERATING_POINTS, OperatingPoint
 from evalkit.validators.registry import rules_for
@@ -147,7 +148,7 @@ def test_what_follows_is_told_everywhere():
     assert "worst value in each ranking metric" in leaderboard_markdown(snapshot, found)
     pages = render_team_pages(snapshot, found, Beside({"alpha": "alpha", "beta": "beta"}), "board.html")
     assert "gaming.looped" in pages["alpha"] and "Again: after 1.5 s." in pages["alpha"]
-    assert "gaming.looped" not in pages["beta"]
+    assert "Again: after" not in pages["beta"]
     assert 'id="consequences"' in render_leaderboard(snapshot, found)
     assert 'id="consequences"' not in render_leaderboard(board("tell"), compute_leaderboard(board("tell"), draws=100))
     hidden = replace(found, rows=tuple(row for row in found.rows if row.team != "alpha"))
@@ -157,6 +158,57 @@ def test_what_follows_is_told_everywhere():
     found = compute_leaderboard(withheld, draws=100)
     assert {one.run for one in found.consequences} == {snapshot.runs[0].name, "second"}
     assert {one.run for one in leaderboard_for("public", withheld, found)[1].consequences} == {snapshot.runs[0].name}
+
+
+CHECKED = {"fingerprint": FeatureUse(version=1), "face_stillness": FeatureUse(version=1)}
+PRINT = Fingerprint(sha256="0" * 64, motion=1.0, picture="00")
+
+
+def checked(snapshot: Snapshot, prints: int, features: Any) -> Snapshot:
+    """Return the board with fingerprints of the first videos of alpha and of all of beta, and their features."""
+    runs = []
+    for run, wanted, named in zip(snapshot.runs, (prints, 4), (features, CHECKED), strict=True):
+        videos = [
+            video.model_copy(update={"fingerprint": PRINT if at < wanted else None})
+            for at, video in enumerate(run.card.videos)
+        ]
+        update = {"videos": tuple(videos), "features": {**run.card.features, **named}}
+        runs.append(replace(run, card=run.card.model_copy(update=update)))
+    return replace(snapshot, runs=tuple(runs))
+
+
+@pytest.mark.parametrize(
+    ("declared", "prints", "features", "told"),
+    [
+        ("gaming.looped: zero", 4, CHECKED, ""),
+        ("gaming.looped: zero", 3, CHECKED, "1 video was not examined"),
+        ("gaming.looped: zero", 0, {}, "4 videos were not examined; gaming.looped looked at no video"),
+        ("gaming.face-still: zero", 4, {"fingerprint": CHECKED["fingerprint"]}, "gaming.face-still looked at no video"),
+        ("gaming.looped: tell", 0, {}, ""),
+        ("content.frozen: refuse", 0, {}, ""),
+        ("", 0, {}, ""),
+    ],
+)
+def test_what_was_not_looked_for_is_no_absence(declared, prints, features, told):
+    snapshot = checked(make_snapshot(RULES % declared, VALUES, better=BETTER), prints, features)
+    found = compute_leaderboard(snapshot, draws=100)
+    lines = unchecked_lines(found.unchecked)
+    assert [line.split("scorecard: ")[1] for line in lines] == ([f"{told}."] if told else [])
+    assert [one.team for one in found.unchecked] == ["alpha"] * bool(told)
+    pages = render_team_pages(snapshot, found, Beside({"alpha": "alpha", "beta": "beta"}), "board.html")
+    for audience in ("public", "organizers"):
+        assert ("not checked</span>" in render_leaderboard(snapshot, found, audience)) == bool(told)
+    assert ("not checked for gaming" in pages["alpha"]) == bool(told) and "not checked for gaming" not in pages["beta"]
+    assert ("not checked for gaming" in leaderboard_markdown(snapshot, found)) == bool(told)
+
+
+def test_a_frozen_video_can_have_a_consequence():
+    frozen = {"rule": "content.frozen", "severity": "warning", "message": "The video is frozen.", "found": "100 %"}
+    made = board("zero", finding=frozen)
+    challenge = parse_challenge(RULES % "content.frozen: zero", "c")
+    assert [one for one in challenge_faults(challenge) if "gaming" in one] == [] and gaming_notes(challenge) == []
+    card = alpha(replace(made, challenge=challenge))
+    assert [video.values["psnr.rgb"] for video in card.videos] == [40.0, 10.0, 42.0, 42.0]
 
 
 def test_platforms_get_what_counts():
@@ -215,7 +267,7 @@ def test_zero_needs_a_worst_value_and_a_rule_that_is_on():
 
 
 def test_rules_that_are_wrong_about_honest_clips_should_only_tell(monkeypatch):
-    assert set(OPERATING_POINTS) == {rule.id for rule in rules_for("gaming")}
+    assert set(OPERATING_POINTS) == {rule.id for rule in rules_for("gaming")} | {"content.frozen"}
     (note,) = gaming_notes(parse_challenge(RULES % "gaming.mouth-only: refuse", "c"))
     assert "dub a photo" in note
     monkeypatch.setitem(OPERATING_POINTS, "gaming.looped", OperatingPoint(39, 2))

@@ -53,6 +53,20 @@ def small_card(values, higher, reasons=None):
     )
 
 
+def test_the_page_says_what_follows_from_a_finding():
+    card = small_card([1.0, 2.0], True)
+    looped = {"rule": "gaming.looped", "severity": "warning", "message": "Again."}
+
+    def page(**more):
+        videos = (card.videos[0].model_copy(update={"findings": (looped | more,)}), *card.videos[1:])
+        return render_scorecard(card.model_copy(update={"videos": videos}), no_frames)
+
+    assert '<span class="tag error">refuse</span>' in page(consequence="refuse")
+    assert "the values on this page are those that were measured" in page(consequence="zero").lower()
+    for foreign in ({}, {"consequence": "<b>party</b>"}, {"consequence": ["zero"]}):
+        assert "where runs are ranked" not in page(**foreign) and "party" not in page(**foreign)
+
+
 # --- foreign text ----------------------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,23 @@ def test_stillness_is_no_sign_under_silence(tmp_path: Path) -> None:
     assert found == {"p1/silent": set(), "p1/own": both, "p1/other": both}
 
 
+def test_findings_of_both_kinds_say_what_the_challenge_declares(tmp_path: Path) -> None:
+    sample = Sample(id="p1")
+    effects = {"content.frozen": "refuse", "gaming.nearly-frozen": "zero", "gaming.reference-image": "tell"}
+    check = GamingCheck(TestSet(tmp_path, (sample,), "evalkit"), FeatureCache(tmp_path / "cache"), {}, effects)
+    check._seen["p1"] = VideoFingerprint("p1", "0" * 64, 0.0, "", np.zeros(63, bool), True)
+    check._cases["p1"] = GamingCase("p1", ticks=30, distinct=30, warped=0.1, reference_picture=0.2)
+    found = ({"rule": "content.frozen", "severity": "warning"}, {"rule": "content.black", "severity": "warning"})
+    (row,) = check.findings([VideoScore(sample="p1", path="p1.mp4", verdict="warning", values={}, findings=found)], {})
+    told = {one["rule"]: one.get("consequence") for one in row.findings}
+    assert {rule: told.get(rule) for rule in (*effects, "content.black")} == {
+        "content.frozen": "refuse",
+        "gaming.nearly-frozen": "zero",
+        "gaming.reference-image": None,
+        "content.black": None,
+    }
+
+
 def test_the_rules_exist() -> None:
     assert {*OF_STILLNESS, *OF_REST} <= set(rule_registry())
 
