@@ -12,6 +12,7 @@ import pytest
 from pages import Page as Html
 
 from evalkit.studio.pages.assets import assets, static_prefix
+from evalkit.studio.pages.organizer import join_words
 from evalkit.studio.pages.rater import POLICY, render_rater_page, strings
 from evalkit.studio.plan_model import LANGUAGES, Page
 
@@ -39,6 +40,35 @@ def test_no_text_was_left_in_english() -> None:
     same = {lang: [k for k, t in texts.items() if t == english[k]] for lang, texts in strings().items() if lang != "en"}
     names = ["item_number", "video", "video_a", "video_b"]  # German has the same word
     assert same == {"zh": [], "ko": [], "ja": [], "de": names, "fr": []}
+
+
+@pytest.mark.parametrize(("language", "marks"), [("fr", ":;?!%…"), ("de", "%…")])
+def test_no_line_begins_with_a_mark(language: str, marks: str) -> None:
+    """Where a language puts a space before a mark, no line is broken there."""
+    texts = [*strings()[language].values(), *join_words()[language].values()]
+    assert [text for text in texts if re.search(rf" [{marks}](\s|$|[.,;)])", text)] == []
+    assert any(f"\u00a0{marks[0]}" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("language", "familiar"),
+    [
+        ("de", r"\b(?:du|dein\w*|dir|dich|euch|euer\w*)\b"),
+        ("fr", r"\b(?:tu|toi|ton|ta|tes)\b"),
+        ("zh", "你"),
+        ("ko", "너|당신"),
+        ("ja", "あなた|お前"),
+    ],
+)
+def test_raters_are_addressed_politely_everywhere(language: str, familiar: str) -> None:
+    texts = [*strings()[language].values(), *join_words()[language].values()]
+    assert [text for text in texts if re.search(familiar, text, re.IGNORECASE)] == []
+
+
+def test_both_pages_call_the_id_of_a_person_the_same() -> None:
+    for language, words in join_words().items():
+        for key in ("stored_worker", "stored_digest"):
+            assert words["id"].lower() in strings()[language][key].lower(), (language, key)
 
 
 def test_every_text_is_used_and_none_is_missing() -> None:
