@@ -3,8 +3,8 @@
 A name can contain escape sequences that control a terminal, bidirectional overrides that make ``gpm.exe`` read
 ``exe.mpg``, or invisible characters. `escape_for_display` makes all of them visible. Errors and findings escape their
 texts when they are made (`escape_message`), so that the code that words them passes names as they are; everything else
-is escaped where it is printed or written. `csv_cell` also keeps spreadsheets from evaluating a cell as a formula. HTML
-has its own escaping (jinja2) on top of this.
+is escaped where it is printed or written. `csv_cell` also keeps spreadsheets from evaluating a cell as a formula, and
+`name_cell` does in files that evalkit reads again. HTML has its own escaping (jinja2) on top of this.
 """
 
 from __future__ import annotations
@@ -159,10 +159,27 @@ def csv_cell(text: str, limit: int = EXCEL_CELL) -> str:
     a tab or a line break. A plain number such as ``-0.25`` or ``+1e-3`` stays as it is. Quotes and commas are left to
     the CSV writer.
     """
-    shown = escape_for_display(text, limit)
-    if not (text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA) or not text or _NUMBER.fullmatch(text):
-        return shown
+    if not _is_evaluated(text):
+        return escape_for_display(text, limit)
     return "'" + escape_for_display(text, max(1, limit - 1))
+
+
+def name_cell(name: str) -> str:
+    """Return a name as a CSV cell that no spreadsheet evaluates, for a file that is read again: see `name_in_cell`.
+
+    Nothing but an apostrophe is added, and one that would be taken for it is doubled.
+    """
+    return "'" + name if _is_evaluated(name.lstrip("'")) else name
+
+
+def name_in_cell(cell: str) -> str:
+    """Return the text of a cell without the apostrophe that keeps a spreadsheet from evaluating it."""
+    return cell[1:] if cell[:1] == "'" and _is_evaluated(cell.lstrip("'")) else cell
+
+
+def _is_evaluated(text: str) -> bool:
+    """Return whether a spreadsheet takes a cell for a formula."""
+    return bool(text) and (text[0] in _FORMULA or text.lstrip()[:1] in _FORMULA) and not _NUMBER.fullmatch(text)
 
 
 def _without_middle(text: str, limit: int) -> str:

@@ -15,6 +15,8 @@ from evalkit.text import (
     escape_message,
     hidden_characters,
     how_it_ended,
+    name_cell,
+    name_in_cell,
     told_apart,
 )
 
@@ -122,6 +124,27 @@ def test_numbers_stay_numbers(text: str) -> None:
 )
 def test_formulas_are_guarded(text: str, cell: str) -> None:
     assert csv_cell(text) == cell
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("team one", "team one"),
+        ("-0.25", "-0.25"),
+        ("=1+1", "'=1+1"),
+        ("\xa0=1", "'\xa0=1"),
+        ("'=1", "''=1"),
+        ("'s team", "'s team"),
+    ],
+)
+def test_names_come_back_from_the_cells_that_keep_them_from_being_formulas(name: str, cell: str) -> None:
+    assert (name_cell(name), name_in_cell(cell)) == (cell, name)
+
+
+@given(st.text(alphabet="='+-@ \tA1\u200b\uff1d"))
+def test_every_name_comes_back_as_it_was(name: str) -> None:
+    assert name_in_cell(name_cell(name)) == name
+    assert csv_cell(name_cell(name)) == escape_for_display(name_cell(name))  # nothing is left to guard
 
 
 @given(anything)

@@ -16,6 +16,7 @@ from evalkit.detection.truth_table import COLUMNS, TEST, TruthRow, read_truth
 from evalkit.errors import InputError, UsageError
 from evalkit.files import storage_error, write_text
 from evalkit.testsets.loading import SAMPLES_FILE
+from evalkit.text import name_cell
 
 ABOUT = "testset.json"
 PUBLIC = "for-participants"
@@ -132,5 +133,6 @@ def _table(rows: Sequence[TruthRow]) -> str:
     for row in rows:
         truth = row.truth.model_dump() | {"split": row.split}
         name = row.sample.removeprefix(f"{row.truth.run}/") if row.truth.run else row.sample
-        writer.writerow([name, *(truth[column] for column in COLUMNS[1:])])
+        cells = [name, *(truth[column] for column in COLUMNS[1:])]
+        writer.writerow(name_cell(cell) if isinstance(cell, str) else cell for cell in cells)
     return stream.getvalue()

@@ -2,7 +2,8 @@
 
 Comma, semicolon or tab, as the first line that is not blank says, by itself or as a spreadsheet's ``sep=;``; UTF-8 or
 UTF-16, with or without a byte order mark, or the encoding that a mapping names. A row that can't be read is a fault
-with its number, and reading goes on with the next.
+with its number, and reading goes on with the next. An apostrophe before what a spreadsheet would take for a formula is
+no part of a cell's text (`evalkit.text.name_cell`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TextIO
 from evalkit.errors import InputError
 from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.workbook import is_workbook, sheet_rows
+from evalkit.text import name_in_cell
 
 MAX_ROW = 4 * 1024 * 1024  # characters; 4,000 columns with long names are a tenth of it
 MAX_COLUMNS = 20_000
@@ -271,7 +273,7 @@ def _records(
         if len(cells) < width or any(cells[width:]):
             faults.add(number, None, f"the row has {len(cells)} cells, the header {width}. Look for a stray delimiter.")
             continue
-        yield TableRow(number, {name: cell for name, cell in zip(names, cells, strict=False) if name})
+        yield TableRow(number, {name: name_in_cell(cell) for name, cell in zip(names, cells, strict=False) if name})
 
 
 def _outside_quotes(line: str) -> str:

@@ -20,6 +20,7 @@ from evalkit.studio.overview import Flags, Screening, export_rows, progress
 from evalkit.studio.pages.organizer import render_organizer_page
 from evalkit.studio.places import Places
 from evalkit.studio.session import Study
+from evalkit.text import name_cell
 
 _UNKNOWN = "There is no such page."
 
@@ -110,7 +111,7 @@ class OrganizerPages:
         """The links of all raters, to be sent out."""
         self._check(request)
         text = io.StringIO()
-        rows = [[name, f"{self._url}/r/{one.plan.token}"] for name, one in self._study.raters.items()]
+        rows = [[name_cell(name), f"{self._url}/r/{one.plan.token}"] for name, one in self._study.raters.items()]
         csv.writer(text, lineterminator="\n").writerows([["rater", "link"], *rows])
         headers = {"content-disposition": 'attachment; filename="links.csv"'}
         return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

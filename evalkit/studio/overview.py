@@ -19,6 +19,7 @@ from evalkit.studio.boarding import about_rules, board_answers, is_for_board
 from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.plan_model import Plan
 from evalkit.studio.session import Study
+from evalkit.text import name_cell
 
 SCREENING_SECONDS = 20.0  # how old a screening may be
 _HOUR = timedelta(hours=1)
@@ -180,7 +181,8 @@ def export_rows(
     """Yield the rows of the answers that the board has, as `evalkit ratings import` reads them; the first is the head.
 
     Ratings are a long table; comparisons have a row each with the teams' names. What the board does not keep follows in
-    columns that the import leaves out. Importing it into the same board adds nothing.
+    columns that the import leaves out. Importing it into the same board adds nothing. No cell, whoever chose its text,
+    is a formula to a spreadsheet.
 
     Args:
         plan: of the study.
@@ -200,7 +202,7 @@ def export_rows(
             else:
                 cells = [one.rater, one.item, one.dimension, f"{one.value:g}"]
             at = "" if one.at is None else one.at.isoformat()
-            yield [
+            row = [
                 *cells,
                 at,
                 "" if one.seconds is None else f"{one.seconds:g}",
@@ -213,3 +215,4 @@ def export_rows(
                 stored.answered_at,
                 (workers or {}).get(stored.rater, ""),
             ]
+            yield [*map(name_cell, row)]

@@ -65,6 +65,20 @@ def test_other_splits_are_the_training(tmp_path: Path):
     api.testset_from_truth(tmp_path / "truth.csv", tmp_path / "made", replace=True)
 
 
+def test_no_cell_of_the_training_is_a_formula(tmp_path: Path):
+    table = TRUTH.splitlines()
+    lines = [
+        table[0] + ",split",
+        *(f"{line.replace('anna', '=anna')},train" for line in table[1:-1]),
+        table[-1] + ",test",
+    ]
+    (tmp_path / "truth.csv").write_text("\n".join(lines))
+    api.testset_from_truth(tmp_path / "truth.csv", tmp_path / "made")
+    text = (tmp_path / "made" / "train.csv").read_text()
+    assert "'=anna" in text and ",=anna" not in text
+    assert "=anna" in {row.truth.identity for row in read_truth(tmp_path / "made" / "train.csv")}
+
+
 def checked(testset, tmp_path: Path, train: str | None, **detection: object):
     file = None
     if train is not None:

@@ -130,6 +130,39 @@ def test_a_study_on_prolific_and_back(shell: Shell) -> None:
     assert counted(study) == (total, Counter(r001=12, r004=12), Counter({"returned": 12, "no participant": 12}))
 
 
+NASTY = ("=cmd|' -C calc'!A0", "@SUM(A1)", "-2+3")
+
+
+@pytest.mark.parametrize("text", [RATINGS, PAIRS])
+def test_no_name_is_a_formula_in_a_file_and_all_come_back(shell: Shell, text: str) -> None:
+    study = make_study(shell.folder, text, teams=NASTY)
+    people = shell.write("raters.csv", "rater\n=r1\n+r2\n'@r3\n''@r4\n")
+    out = shell.folder / "plan.json"
+    shell("studio", "plan", *study.words, "--raters", people, "--items", "6", "--completion", "CODE-7", "-o", out)
+    plan = read_plan(out)
+    assert list(plan.raters) == ["=r1", "+r2", "@r3", "'@r4"]
+    answers = answered(shell, study, plan, {"=r1": "=worker", "+r2": "p2"})
+    total, before, _ = counted(study)
+    shell("studio", "export", out, "--to", "mturk", "--url", URL, "-o", shell.folder / "batch")
+    batch = rows_of(shell.folder / "batch" / "batch.csv")
+    assert [row["rater"] for row in batch] == ["'=r1", "'+r2", "'@r3", "''@r4"]
+    lines = ["AssignmentStatus,Input.rater,Answer.code"]
+    for row in batch:
+        lines.append(f"{'Rejected' if '@r3' in row['rater'] else 'Approved'},{row['rater']},CODE-7")
+    results = shell.write("results.csv", "\n".join(lines) + "\n")
+    table = shell.folder / "status.csv"
+    shell("studio", "returned", answers, "--plan", out, "--from", "mturk", results, "-o", table)
+    for file in (answers, table, shell.folder / "batch" / "batch.csv"):
+        cells = [cell for row in csv.reader(io.StringIO(file.read_text())) for cell in row]
+        assert [cell for cell in cells if cell[:1] in set("=+-@")] == []
+    shell("ratings", "import", table, "-B", study.board, *(["--pairs"] if text == PAIRS else []))
+    assert counted(study) == (
+        total,
+        Counter({name: n for name, n in before.items() if name != "@r3"}),
+        {"rejected": before["@r3"]},
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -15,6 +15,7 @@ from markupsafe import escape
 
 from evalkit.studio.plan_model import Plan
 from evalkit.studio.platforms.address import checked_address, completion_code, open_places
+from evalkit.text import name_cell
 
 COLUMNS = ("rater", "link")
 
@@ -29,7 +30,7 @@ def batch_table(plan: Plan, url: str) -> str:
     completion_code(plan)
     address = checked_address(url)
     text = io.StringIO()
-    rows = [(name, f"{address}/r/{rater.token}") for name, rater in open_places(plan).items()]
+    rows = [(name_cell(name), f"{address}/r/{rater.token}") for name, rater in open_places(plan).items()]
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     return text.getvalue()
 

@@ -18,6 +18,7 @@ from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import read_table
 from evalkit.studio.plan_model import Plan
 from evalkit.studio.platforms.address import completion_code
+from evalkit.text import name_cell
 
 WORKER = "platform_worker"  # column of the studio's export, where the plan keeps the ids
 STATUS = "status"
@@ -111,7 +112,7 @@ def with_statuses(answers: Path, status: Callable[[Mapping[str, str]], str]) -> 
     for row in rows:
         word = status(row.cells)
         counts[word] = counts.get(word, 0) + 1
-        table.writerow([*(row.cells[name] for name in names), word])
+        table.writerow([name_cell(cell) for cell in (*(row.cells[name] for name in names), word)])
     if faults.count:
         raise faults.error()
     return text.getvalue(), counts
