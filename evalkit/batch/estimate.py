@@ -18,6 +18,7 @@ import numpy as np
 from evalkit.batch.entries import Entry
 from evalkit.batch.running import videos_of
 from evalkit.batch.settings import Settings
+from evalkit.challenges.kinds import KINDS
 from evalkit.challenges.model import Challenge
 from evalkit.errors import EvalkitError, MachineError, SubmissionError, UsageError
 from evalkit.progress import Progress
@@ -125,9 +126,16 @@ def estimate_batch(entries: Sequence[Entry], settings: Settings, progress: Progr
     Videos that the cache has already tell nothing: more of the submission are scored until enough were computed.
 
     Raises:
+        UsageError: when the challenge asks for detectors' scores, which are no files to be measured.
         MachineError: when there is nothing to measure: no video can be read, or the cache has all of them.
         EvalkitError: when the machine is at fault.
     """
+    kind = settings.challenge.submission.kind
+    if kind == "scores":
+        raise UsageError(
+            f"A dry run measures how long files take, and {settings.challenge.id} asks for {KINDS[kind].files}.",
+            fix="Run without --dry-run: tables take seconds.",
+        )
     counts: dict[int, int] = {}
     unreadable: dict[str, str] = {}
     with progress.stage("opening submissions", len(entries)) as stage:
@@ -152,7 +160,8 @@ def estimate_batch(entries: Sequence[Entry], settings: Settings, progress: Progr
     measured = sum(map(len, seconds))
     if not measured:
         raise MachineError(
-            "There is nothing to measure: no video can be scored, or the cache has all that the first ones need.",
+            f"There is nothing to measure: no {KINDS[kind].file} can be scored, or the cache has all that the first "
+            "submissions need.",
             fix="Run without --dry-run.",
         )
     shared = {name for name, record in settings.plan.records.items() if "video" not in record.inputs}
@@ -227,7 +236,7 @@ def _why(entry: Entry, challenge: Challenge) -> str:
         Submission.open(entry.path, challenge.submission.archive)
     except EvalkitError as error:
         return error.lines[0]
-    return "no video in it can be read; 'evalkit validate' says why"
+    return f"no {KINDS[challenge.submission.kind].file} in it can be read; 'evalkit validate' says why"
 
 
 def _sizes(cache: Path) -> dict[str, int]:

@@ -23,6 +23,7 @@ from evalkit.batch.outcome import Outcome, outcome_of_card, outcome_of_error
 from evalkit.batch.progress import OverallProgress, SubmissionProgress
 from evalkit.batch.result import BatchResult
 from evalkit.batch.settings import Settings
+from evalkit.challenges.kinds import KINDS
 from evalkit.challenges.model import Challenge
 from evalkit.errors import ChallengeError, EvalkitError, InputError, MachineError, TestSetError
 from evalkit.progress import Progress
@@ -76,9 +77,12 @@ def run_batch(
 
 
 def videos_of(entry: Entry, challenge: Challenge, testset: TestSet) -> int:
-    """Return how many videos of a submission would be read; 0 when it can't be opened or is refused."""
+    """Return how many steps a submission is: its videos that would be read, 0 when it can't be opened or is refused.
+
+    Detectors' scores are one step, however many tables they are in.
+    """
     if challenge.submission.kind == "scores":
-        return 0
+        return 1
     try:
         if entry.fault is not None:
             return 0
@@ -86,6 +90,11 @@ def videos_of(entry: Entry, challenge: Challenge, testset: TestSet) -> int:
     except EvalkitError:  # reported when it is scored
         return 0
     return 0 if gate.refused else sum(path not in gate.unreadable for path in gate.layout.files.values())
+
+
+def _unit(challenge: Challenge) -> str:
+    kind = challenge.submission.kind
+    return "submissions" if kind == "scores" else KINDS[kind].files
 
 
 class _Run:
@@ -118,7 +127,7 @@ class _Run:
                 stage.advance()
         pool = Pool(self._settings.engine.workers)
         try:
-            with self._progress.stage(TITLE, sum(videos), unit="videos"):
+            with self._progress.stage(TITLE, sum(videos), unit=_unit(self._settings.challenge)):
                 self._serve(pool, videos, OverallProgress(self._progress, sum(videos)))
         finally:
             self._end(pool)

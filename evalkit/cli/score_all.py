@@ -63,7 +63,7 @@ GIB = 1 << 30
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
 @click.option("--retry", is_flag=True, help="Score again the submissions of which something has no number.")
-@click.option("--dry-run", is_flag=True, help="Score a few videos, and estimate hours, disk and memory.")
+@click.option("--dry-run", is_flag=True, help="Score a few files, and estimate hours, disk and memory.")
 @click.option("--board", "-B", metavar="FILE|URL", help="Put the scorecards on this board.")
 @click.option("--why", metavar="TEXT", help="The reason, for the board's log; needed where a scorecard is replaced.")
 @click.option("--allow-shared", is_flag=True, help="Let two teams have the same videos on the board; with --why.")
@@ -110,7 +110,7 @@ def score_all(
     if dry_run:
         fresh = run["fresh"]
         if fresh or retry or board is not None:
-            raise click.UsageError("--dry-run scores a few videos only: leave out --fresh, --retry and --board.")
+            raise click.UsageError("--dry-run scores a few files only: leave out --fresh, --retry and --board.")
         found = api.estimate_all(
             submissions,
             challenge,

@@ -59,7 +59,7 @@ def test_the_exit_code_is_the_worst(
 
 def test_wrong_words_are_refused(night: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for more, said in (
-        (("--dry-run", "--fresh"), "scores a few videos only"),
+        (("--dry-run", "--fresh"), "scores a few files only"),
         (("--allow-shared",), "--why"),
     ):
         code, _, err = call(words(night, tmp_path, night.zips, *more), capsys)

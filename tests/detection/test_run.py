@@ -129,7 +129,10 @@ def test_a_preset_end_to_end(tmp_path: Path, preset):
     suffix = "zip" if preset.startswith("talking") else "csv"
     call("validate", made / "submissions" / f"keen.{suffix}", "-c", preset, "-t", testset / "for-participants")
     out = tmp_path / "out"
-    call("score-all", made / "submissions", "-c", preset, "-t", testset, "-o", out, "-q", code=3)
+    words = ("score-all", made / "submissions", "-c", preset, "-t", testset, "-o", out)
+    refused = run.invoke(cli, [str(word) for word in (*words, "--dry-run")]).exception
+    assert isinstance(refused, EvalkitError) and "asks for tables of scores" in refused.what
+    assert "scoring all: 4/4 submissions" in call(*words, code=3)
     cards = {name: Scorecard.load(out / name) for name in ("keen", "sure", "fails", "coin")}
     values = {name: card.metrics["det.auc.macro"].value for name, card in cards.items()}
     assert values["keen"] > values["sure"] > values["coin"]
