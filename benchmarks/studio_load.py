@@ -45,7 +45,7 @@ class Load:
     saved: set[str] = field(default_factory=set)
     items: set[tuple[str, str]] = field(default_factory=set)
     faults: Counter[str] = field(default_factory=Counter)
-    memory: list[tuple[float, int]] = field(default_factory=list)  # seconds, bytes
+    memory: list[tuple[float, int, int]] = field(default_factory=list)  # seconds, bytes, answers saved until then
 
 
 def many_items(study: BuiltStudy) -> Plan:
@@ -137,7 +137,7 @@ async def watch(load: Load, process: int, end: float) -> None:
     began, page = time.monotonic(), os.sysconf("SC_PAGE_SIZE")
     while time.monotonic() < end:
         pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
-        load.memory.append((time.monotonic() - began, pages * page))
+        load.memory.append((time.monotonic() - began, pages * page, len(load.saved)))
         await asyncio.sleep(1)
 
 
@@ -151,14 +151,25 @@ async def run(load: Load, plan: Plan, place: tuple[str, int], process: int, aske
     )
 
 
+def slope(memory: list[tuple[float, int, int]]) -> str:
+    """Return by how much the server grows with each answer: the least-squares line after the first third of the time."""
+    after = memory[len(memory) // 3 :]
+    answers, sizes = [saved for _, _, saved in after], [size for _, size, _ in after]
+    if len(set(answers)) < 2:
+        return "memory per answer: too few answers to say"
+    line = statistics.linear_regression(answers, sizes)
+    span = answers[-1] - answers[0]
+    return f"memory per answer after a third of the time: {line.slope:.0f} bytes, over {span} answers"
+
+
 def report(load: Load, board: Board, seconds: float, cpu: float) -> bool:
     """Print what was measured; return whether no answer is lost or doubled."""
     held = Counter((one.rater, one.item) for one in board.snapshot().answers)
     lost = load.items - held.keys()
     doubled = [place for place, count in held.items() if count != 2]  # two questions
     quarter = max(1, len(load.memory) // 4)
-    first = statistics.median(size for _, size in load.memory[:quarter]) / 2**20
-    last = statistics.median(size for _, size in load.memory[-quarter:]) / 2**20
+    first = statistics.median(size for _, size, _ in load.memory[:quarter]) / 2**20
+    last = statistics.median(size for _, size, _ in load.memory[-quarter:]) / 2**20
     ordered = sorted(load.answering)
     print(
         f"answers saved: {len(load.saved)} in {seconds:.0f} s ({len(load.saved) / seconds:.0f}/s), log entries:", end=""
@@ -169,7 +180,8 @@ def report(load: Load, board: Board, seconds: float, cpu: float) -> bool:
         print(f"{title}: median {at[0]:.0f} ms, p95 {at[1]:.0f} ms, p99 {at[2]:.0f} ms, longest {at[3]:.0f} ms")
     print(f"server's memory: first quarter {first:.1f} MiB, last quarter {last:.1f} MiB; CPU {cpu:.1f} s")
     curve = load.memory[:: max(1, len(load.memory) // 12)]
-    print("memory curve (s: MiB): " + ", ".join(f"{at:.0f}: {size / 2**20:.1f}" for at, size in curve))
+    print("memory curve (s: MiB): " + ", ".join(f"{at:.0f}: {size / 2**20:.1f}" for at, size, _ in curve))
+    print(slope(load.memory))
     return not lost and not doubled
 
 

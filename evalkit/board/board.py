@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from evalkit.board.db_errors import translate_db_errors
 from evalkit.board.imports import Imported, KeyMerged, Undone, make_source
 from evalkit.board.model import AuditEntry, DecisionChange, GoldItem, Snapshot, Target
 from evalkit.board.names import clean_name
-from evalkit.board.reading import read_by_rater, read_challenge, read_snapshot, read_teams
+from evalkit.board.reading import read_by_rater, read_challenge, read_held, read_snapshot, read_teams
 from evalkit.board.runs import Outcome, Strips, set_primary
 from evalkit.board.speeds import ImportedSpeed, import_speed
 from evalkit.board.tables import audit
@@ -432,6 +432,19 @@ class Board:
         """
         with self._read() as connection:
             return read_snapshot(connection, as_of, None if as_of is None else self._now())
+
+    def answers_held(self, identities: Collection[str], *, undone: bool = False) -> set[str]:
+        """Return which of these answers the board has.
+
+        Args:
+            identities: `Answer.id` of each.
+            undone: whether those count, too, that it had and that were taken back since.
+
+        Raises:
+            StorageError: when what it holds can't be read.
+        """
+        with self._read() as connection:
+            return read_held(connection, identities, undone=undone)
 
     def by_rater(self) -> Iterator[Snapshot]:
         """Yield the board as it is with one rater's answers at a time, without images: little memory is used.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -47,7 +47,7 @@ from evalkit.board.tables import (
     strips,
     teams,
 )
-from evalkit.board.writing import streamed
+from evalkit.board.writing import chunks, streamed
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, StorageError
 from evalkit.ratings.model import Answer, Key, KeyEntry
@@ -84,6 +84,15 @@ def read_by_rater(connection: Connection) -> Iterator[Snapshot]:
     rows = _answers(connection, number, answers.c.rater, answers.c.id)
     for _, group in groupby(rows, key=attrgetter("rater")):
         yield replace(frame, answers=tuple(map(answer_of, group)))
+
+
+def read_held(connection: Connection, identities: Collection[str], *, undone: bool) -> set[str]:
+    """Return which of these answers are on the board, or, with ``undone``, were at any time."""
+    found: set[str] = set()
+    for some in chunks(list(identities)):
+        query = select(answers.c.identity).where(answers.c.identity.in_(some))
+        found.update(connection.execute(query if undone else query.where(is_active(answers))).scalars())
+    return found
 
 
 def _frame(connection: Connection, number: int) -> Snapshot:

@@ -20,7 +20,6 @@ from evalkit.studio.pages.rater import POLICY as RATER_POLICY
 from evalkit.studio.pages.rater import render_rater_page
 from evalkit.studio.ranges import FileParts, merged
 from evalkit.studio.session import Rater, Study
-from evalkit.studio.writer import NotOnBoardError
 
 _UNKNOWN = "There is no such page."
 _MOST_STREAMS = 12  # files sent to one rater at once
@@ -174,8 +173,7 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 async def _own_error(request: Request, error: EvalkitError) -> Response:
     """Answer when something can't be stored; the browser sends it again, the terminal says why."""
     del request
-    if not isinstance(error, NotOnBoardError):  # of the board the terminal hears once
-        log_failure(error)
+    log_failure(error)
     return JSONResponse({"error": "It can't be saved now."}, 503, headers={"retry-after": "5"})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from evalkit.board import Board
@@ -12,6 +12,7 @@ from evalkit.challenges.parts import Window
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
 from evalkit.ratings.model import Answer, Key, KeyEntry
+from evalkit.studio.feeding import ToBoard
 from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.plan_model import Plan, key_of
 from evalkit.text import count, escape_for_display
@@ -53,9 +54,7 @@ def board_answers(plan: Plan, stored: StoredAnswer) -> list[Answer]:
     ]
 
 
-def board_writer(
-    board: Board, plan: Plan, source: str, sha256: str, by: str
-) -> Callable[[Sequence[StoredAnswer]], None]:
+def board_writer(board: Board, plan: Plan, source: str, sha256: str, by: str) -> ToBoard:
     """Return what gives answers to the board: all of a plan are one import, which can be undone as a whole.
 
     Args:
@@ -66,8 +65,11 @@ def board_writer(
         by: who, for the board's log.
     """
 
-    def write(given: Sequence[StoredAnswer]) -> None:
-        rows = (answer for stored in given for answer in board_answers(plan, stored))
+    def write(given: Sequence[StoredAnswer], *, again: bool = False) -> None:
+        rows = [answer for stored in given for answer in board_answers(plan, stored)]
+        if again:  # those of an import that was undone since were there, and stay undone
+            known = board.answers_held([one.id for one in rows], undone=True)
+            rows = [one for one in rows if one.id not in known]
         board.import_answers(rows, source=source, sha256=sha256, form=FORM, by=by, join=True)
 
     return write
@@ -100,9 +102,10 @@ def set_up_board(board: Board, plan: Plan, source: str, by: str) -> list[str]:
     _check_questions(plan, challenge.ratings)
     notes = about_rules(challenge, plan, datetime.now(UTC))
     key = {item: KeyEntry(*meaning) for item, meaning in key_of(plan).items()}
-    if key:
-        board.set_key(Key(key, source), by=by)
     held = board.snapshot()
+    there = {} if held.key is None else held.key.entries
+    if any(there.get(item) != entry for item, entry in key.items()):  # at a restart nothing is written
+        board.set_key(Key(key, source), by=by)
     known = {(one.item, one.dimension): one for one in held.gold}
     gold = {(one.item, one.dimension): one for one in _gold(plan)}
     if gold.keys() - known.keys() or any(known[place] != one for place, one in gold.items() if place in known):

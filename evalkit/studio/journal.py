@@ -1,7 +1,7 @@
 """The studio's own file: what the board has no place for, and answers on their way to the board.
 
-A SQLite file beside the plan. A row of ``answers`` is durable before the board is told, and marked when the board has
-it: whatever is not marked after a crash is given to the board again, which takes nothing twice.
+A SQLite file beside the plan. A row of ``answers`` is durable before anybody is told, and marked when the board has it:
+whatever is not marked after a crash is given to the board again, which takes nothing twice.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import json
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,8 @@ CREATE TABLE places (
 ) WITHOUT ROWID;
 CREATE TABLE extras (rater TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, alike TEXT NOT NULL) WITHOUT ROWID;
 """
+_INDEX = "CREATE INDEX IF NOT EXISTS waiting ON answers (number) WHERE on_board = 0"  # files of before have none
+_COLUMNS = "number, id, rater, item, given, at, on_board"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,12 @@ class Held:
 
 
 class Journal:
-    """The file, opened by one process alone; used by one thread at a time."""
+    """The file, opened by one process alone, and used by any of its threads."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._lock = threading.Lock()
 
     @classmethod
     def open(cls, path: Path, plan_sha256: str) -> Journal:
@@ -135,6 +138,7 @@ class Journal:
                     connection.execute(statement)
                 facts = {"format": str(FORMAT), "plan": plan_sha256, "secret": secrets.token_hex(32), "paused": ""}
                 connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+            connection.execute(_INDEX)
             connection.execute("COMMIT")
             facts = dict(connection.execute("SELECT name, value FROM facts"))
         except sqlite3.Error as error:
@@ -176,12 +180,35 @@ class Journal:
             extras={r: (token, alike) for r, token, alike in run("SELECT rater, token, alike FROM extras")},
         )
 
-    def answers(self, *, only_waiting: bool = False) -> list[StoredAnswer]:
+    def answers(self) -> list[StoredAnswer]:
         """Return the answers in the order in which they came."""
-        where = "WHERE on_board = 0 " if only_waiting else ""
-        query = f"SELECT number, id, rater, item, given, at, on_board FROM answers {where}ORDER BY number"  # noqa: S608
-        with closing(self._connection.execute(query)) as rows:
-            return [_answer(row) for row in rows]
+        return [_answer(row) for row in self._rows(f"SELECT {_COLUMNS} FROM answers ORDER BY number")]  # noqa: S608
+
+    def waiting(self, after: int, most: int) -> list[StoredAnswer]:
+        """Return answers that are not marked as being on the board, in the order in which they came.
+
+        Args:
+            after: only those with a greater number.
+            most: how many at most.
+        """
+        query = f"SELECT {_COLUMNS} FROM answers WHERE on_board = 0 AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
+        return [_answer(row) for row in self._rows(query, after, most)]
+
+    def count_waiting(self, after: int) -> tuple[int, datetime | None]:
+        """Return how many answers `waiting` has in all, and when the first of them came."""
+        ((count, first),) = self._rows(
+            "SELECT count(*), min(number) FROM answers WHERE on_board = 0 AND number > ?", after
+        )
+        rows = self._rows("SELECT at FROM answers WHERE number = ?", first)
+        return count, datetime.fromisoformat(rows[0][0]) if rows else None
+
+    def last_waiting(self) -> int:
+        """Return the number of the last answer that is not marked as being on the board; 0 where there is none."""
+        return int(self._rows("SELECT max(number) FROM answers WHERE on_board = 0")[0][0] or 0)
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
 
     def apply(self, changes: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
         """Make changes (statement, values), all of them durable when this returns, or none.
@@ -190,17 +217,21 @@ class Journal:
             StorageError: when they can't be written.
         """
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                for statement, values in changes:
-                    self._connection.execute(statement, values)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # a full disk has ended it already
-                    self._connection.execute("ROLLBACK")
-                raise
+            with self._lock:
+                self._apply(changes)
         except sqlite3.Error as error:
             raise StorageError(f"{self.path} can't be written.", found=str(error)) from None
+
+    def _apply(self, changes: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement, values in changes:
+                self._connection.execute(statement, values)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk has ended it already
+                self._connection.execute("ROLLBACK")
+            raise
 
 
 Change = tuple[str, tuple[Any, ...]]
@@ -223,9 +254,9 @@ def add_answer(answer: StoredAnswer) -> Change:
     )
 
 
-def mark_on_board(ids: Iterable[str]) -> list[Change]:
-    """Return the changes that say that the board has answers."""
-    return [("UPDATE answers SET on_board = 1 WHERE id = ?", (one,)) for one in ids]
+def mark_on_board(number: int) -> Change:
+    """Return the change that says that the board has all answers up to a number."""
+    return ("UPDATE answers SET on_board = 1 WHERE on_board = 0 AND number <= ?", (number,))
 
 
 def set_paused(*, paused: bool) -> Change:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,9 @@ from starlette.routing import Route
 
 from evalkit.board import Board
 from evalkit.errors import EvalkitError
+from evalkit.studio.feeding import Feeder
 from evalkit.studio.guarding import Rates, log_failure, read_body
+from evalkit.studio.journal import Journal
 from evalkit.studio.overview import Flags, Screening, export_rows, progress
 from evalkit.studio.pages.organizer import render_organizer_page
 from evalkit.studio.places import Places
@@ -23,6 +26,22 @@ from evalkit.studio.session import Study
 from evalkit.text import name_cell
 
 _UNKNOWN = "There is no such page."
+_EXPORT_SECONDS = 10.0  # that an export waits for a board that somebody else is writing
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where a study's answers are.
+
+    Args:
+        board: that ranks by them.
+        journal: that has all.
+        feeder: what gives the board those of the journal.
+    """
+
+    board: Board
+    journal: Journal
+    feeder: Feeder
 
 
 class OrganizerPages:
@@ -31,15 +50,16 @@ class OrganizerPages:
     Args:
         study: the running study.
         places: of its raters.
-        board: of which the ratings are screened.
         url: how raters reach the studio.
+        stores: where the answers are.
     """
 
-    def __init__(self, study: Study, places: Places, board: Board, url: str) -> None:
+    def __init__(self, study: Study, places: Places, url: str, stores: Stores) -> None:
         self._study = study
         self._places = places
-        self._screening = Screening(board, study.plan)
         self._url = url
+        self._stores = stores
+        self._screening = Screening(stores.board, study.plan)
         self._rates = Rates(10, 50)
 
     def routes(self) -> list[Route]:
@@ -68,7 +88,8 @@ class OrganizerPages:
         except EvalkitError as error:
             log_failure(error)
             flags = Flags({}, why="The board can't be read now, so nobody is screened.")
-        return progress(self._study, flags, datetime.now(UTC), teams=teams)
+        waiting = await to_thread.run_sync(self._stores.feeder.waiting)
+        return progress(self._study, flags, waiting, datetime.now(UTC), teams=teams)
 
     async def page(self, request: Request) -> Response:
         """The page; it needs no script."""
@@ -92,20 +113,24 @@ class OrganizerPages:
         return JSONResponse(await self._progress(teams=request.query_params.get("teams") == "1"))
 
     async def export(self, request: Request) -> Response:
-        """All answers that the board has, as a table."""
+        """All answers that the board has, as a table; its name says so where some are still to come."""
         self._check(request)
-        plan, answers = self._study.plan, list(self._study.order)
+        plan = self._study.plan
         places = {name: one.place for name, one in self._study.raters.items() if one.place is not None}
         workers = {name: place.worker_id for name, place in places.items() if place.worker_id is not None}
 
-        def table() -> str:
+        def table() -> tuple[str, int]:
+            self._stores.feeder.flush(_EXPORT_SECONDS)
+            left = self._stores.feeder.waiting().answers  # before the board is read: it has at least all others
             text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(export_rows(plan, answers, workers))
-            return text.getvalue()
+            rows = export_rows(plan, self._stores.journal.answers(), workers, self._stores.board.answers_held)
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            return text.getvalue(), left
 
-        name = "pairs.csv" if plan.method == "pairs" else "ratings.csv"
-        headers = {"content-disposition": f'attachment; filename="{name}"'}
-        return Response(await to_thread.run_sync(table), media_type="text/csv; charset=utf-8", headers=headers)
+        text, left = await to_thread.run_sync(table)
+        name = ("pairs" if plan.method == "pairs" else "ratings") + (f"-without-{left}-waiting" if left else "")
+        headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def links(self, request: Request) -> Response:
         """The links of all raters, to be sent out."""

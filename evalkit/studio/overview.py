@@ -7,15 +7,18 @@ import hmac
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from evalkit.board import Board
 from evalkit.board.filtering import filter_answers
 from evalkit.rating_report.screening import screen
+from evalkit.ratings.model import Answer
 from evalkit.studio.boarding import about_rules, board_answers, is_for_board
+from evalkit.studio.feeding import Waiting
 from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.plan_model import Plan
 from evalkit.studio.session import Study
@@ -72,12 +75,13 @@ class Screening:
         return Flags({rater: sentences for rater, sentences in against.items() if sentences}, excluded, rules=rules)
 
 
-def progress(study: Study, flags: Flags, now: datetime, *, teams: bool = False) -> dict[str, Any]:
+def progress(study: Study, flags: Flags, waiting: Waiting, now: datetime, *, teams: bool = False) -> dict[str, Any]:
     """Return everything as plain data.
 
     Args:
         study: the running study.
         flags: of the screening.
+        waiting: stored answers that the board does not have yet.
         now: the time.
         teams: whether teams have their names; otherwise numbers that mean the same on each page.
     """
@@ -89,6 +93,7 @@ def progress(study: Study, flags: Flags, now: datetime, *, teams: bool = False) 
         "paused": study.paused,
         "answers": answers,
         "total": total,
+        "waiting": _waiting(waiting),
         "started": sum(bool(rater.answers) for rater in study.raters.values()),
         "finished": sum(len(rater.answers) >= len(rater.plan.items) for rater in study.raters.values()),
         "answers_per_hour": None if pace is None else round(pace, 1),
@@ -98,6 +103,11 @@ def progress(study: Study, flags: Flags, now: datetime, *, teams: bool = False) 
         "raters": [_rater(study, name, flags) for name in study.raters],
         "balance": _balance(study, teams=teams),
     }
+
+
+def _waiting(found: Waiting) -> Row:
+    since = None if found.since is None else found.since.isoformat(timespec="seconds")
+    return {"answers": found.answers, "since": since, "why": found.why or None}
 
 
 def _rater(study: Study, name: str, flags: Flags) -> Row:
@@ -172,11 +182,15 @@ def _labels(plan: Plan, *, teams: bool) -> dict[str, str]:
     return {name: f"team {number:0{width}}" for number, name in enumerate(order, 1)}
 
 
+_AT_ONCE = 200  # answers that the board is asked about at once
 EXPORT_MORE = ("kind", "id", "page_seconds", "server_seconds", "watched", "shown_at", "answered_at", "platform_worker")
 
 
 def export_rows(
-    plan: Plan, answers: Sequence[StoredAnswer], workers: Mapping[str, str] | None = None
+    plan: Plan,
+    answers: Iterable[StoredAnswer],
+    workers: Mapping[str, str] | None = None,
+    held: Callable[[Collection[str]], Collection[str]] | None = None,
 ) -> Iterator[list[str]]:
     """Yield the rows of the answers that the board has, as `evalkit ratings import` reads them; the first is the head.
 
@@ -188,31 +202,38 @@ def export_rows(
         plan: of the study.
         answers: stored ones.
         workers: rater -> worker id of a platform, where the plan keeps it.
+        held: says of ids of answers which the board has: not those that wait, nor those of an undone import. Without it
+            the board has all that are for it.
     """
     pairs = plan.method == "pairs"
     about = ["rater", "sample", "left", "right", "winner"] if pairs else ["rater", "item", "dimension", "value"]
     named = pairs and any(question.dimension for question in plan.questions)
     yield [*about, *(["dimension"] if named else []), "at", "seconds", *EXPORT_MORE]
-    for stored in answers:
-        if not stored.values or not is_for_board(plan, stored.item):
-            continue
-        for one in board_answers(plan, stored):
-            if pairs:
-                cells = [one.rater, one.item, *one.teams, f"{one.value:g}", *([one.dimension] if named else [])]
-            else:
-                cells = [one.rater, one.item, one.dimension, f"{one.value:g}"]
-            at = "" if one.at is None else one.at.isoformat()
-            row = [
-                *cells,
-                at,
-                "" if one.seconds is None else f"{one.seconds:g}",
-                plan.items[stored.item].kind,
-                stored.id,
-                f"{stored.page_seconds:g}",
-                "" if stored.seconds is None else f"{stored.seconds:g}",
-                " ".join(f"{share:.3f}" for share in stored.watched),
-                stored.shown_at,
-                stored.answered_at,
-                (workers or {}).get(stored.rater, ""),
-            ]
-            yield [*map(name_cell, row)]
+    for_board = (one for one in answers if one.values and is_for_board(plan, one.item))
+    while some := list(islice(for_board, _AT_ONCE)):
+        rows = [(stored, one) for stored in some for one in board_answers(plan, stored)]
+        there = None if held is None else held([one.id for _, one in rows])
+        for stored, one in rows:
+            if there is None or one.id in there:
+                yield _export_row(plan, stored, one, named=named, worker=(workers or {}).get(stored.rater, ""))
+
+
+def _export_row(plan: Plan, stored: StoredAnswer, one: Answer, *, named: bool, worker: str) -> list[str]:
+    if one.teams:
+        cells = [one.rater, one.item, *one.teams, f"{one.value:g}", *([one.dimension] if named else [])]
+    else:
+        cells = [one.rater, one.item, one.dimension, f"{one.value:g}"]
+    row = [
+        *cells,
+        "" if one.at is None else one.at.isoformat(),
+        "" if one.seconds is None else f"{one.seconds:g}",
+        plan.items[stored.item].kind,
+        stored.id,
+        f"{stored.page_seconds:g}",
+        "" if stored.seconds is None else f"{stored.seconds:g}",
+        " ".join(f"{share:.3f}" for share in stored.watched),
+        stored.shown_at,
+        stored.answered_at,
+        worker,
+    ]
+    return [*map(name_cell, row)]

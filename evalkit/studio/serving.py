@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.board import Board
-from evalkit.errors import MachineError, UsageError
+from evalkit.errors import MachineError, StorageError, UsageError
 from evalkit.progress import Progress
 from evalkit.studio.boarding import board_writer, names_of_others, refuse_forgotten, set_up_board
+from evalkit.studio.feeding import Feeder, ToBoard, Waiting
 from evalkit.studio.journal import Journal
 from evalkit.studio.library import build_library, missing_lines, refuse_missing, without_media
 from evalkit.studio.places import Places
@@ -23,6 +24,7 @@ from evalkit.studio.plan_model import Plan, read_plan
 from evalkit.studio.public_address import root_address
 from evalkit.studio.session import Study
 from evalkit.studio.writer import Writer
+from evalkit.text import count
 
 if TYPE_CHECKING:
     import uvicorn
@@ -78,6 +80,7 @@ class Running:
         plan: the plan as it was read.
         url: how raters reach it.
         socket: on which it listens.
+        feeder: what gives the board the answers.
         notes: sentences that the organizer must read.
     """
 
@@ -86,6 +89,7 @@ class Running:
     plan: Plan
     url: str
     socket: socket.socket
+    feeder: Feeder
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -118,16 +122,17 @@ def require_packages() -> None:
 
 @contextmanager
 def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iterator[Running]:
-    """Yield a studio that is ready; what raters sent is on the board when the block ends.
+    """Yield a studio that is ready; what raters sent is on the board when the block ends well.
 
     Raises:
         EvalkitError: it can't be served as asked; nothing was changed on the board unless the plan and all files are
             right.
+        StorageError: at the end, when the board could not be written: the studio's file has what it did not get.
     """
     require_packages()
     from evalkit.studio.app import build_app
     from evalkit.studio.joining import JoinPages
-    from evalkit.studio.organizer import OrganizerPages
+    from evalkit.studio.organizer import OrganizerPages, Stores
 
     url = _checked_url(options.public_url)
     plan = read_plan(options.plan)
@@ -160,26 +165,42 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
             if not answers:
                 notes += names_of_others(board, plan)
             notes += set_up_board(board, plan, options.plan.name, options.by)
-            problems: list[str | None] = [None]
-            writer = Writer(
-                journal,
-                board_writer(board, plan, options.plan.name, digest, options.by),
-                _teller(problems),
-            )
-            writer.start()
-            try:
+            to_board = board_writer(board, plan, options.plan.name, digest, options.by)
+            with board.kept_open(), _threads(journal, to_board) as (writer, feeder):
                 study = Study(shown, library, writer, held=held, answers=answers)
                 places = Places(study, writer, secret)
                 where = url or _address(options.host, listening)
-                more = [*OrganizerPages(study, places, board, where).routes(), *JoinPages(study, places).routes()]
-                with board.kept_open():
-                    yield Running(build_app(study, more), study, plan, where, listening, notes)
-            finally:
-                writer.close()
+                own = OrganizerPages(study, places, where, Stores(board, journal, feeder))
+                more = [*own.routes(), *JoinPages(study, places).routes()]
+                yield Running(build_app(study, more), study, plan, where, listening, feeder, notes)
+            _refuse_waiting(feeder.waiting(), journal.path)
         finally:
             journal.close()
     finally:
         listening.close()
+
+
+@contextmanager
+def _threads(journal: Journal, to_board: ToBoard) -> Iterator[tuple[Writer, Feeder]]:
+    """Yield what writes the journal and what gives the board its answers; both are done when the block ends."""
+    feeder = Feeder(journal, to_board, _teller([None]))
+    writer = Writer(journal, feeder.wake)
+    writer.start()
+    feeder.start()
+    try:
+        yield writer, feeder
+    finally:
+        writer.close()
+        feeder.close()
+
+
+def _refuse_waiting(left: Waiting, file: Path) -> None:
+    if left.answers:
+        raise StorageError(
+            f"{count(left.answers, 'answer')} in {file} {'is' if left.answers == 1 else 'are'} not on the board yet.",
+            found=left.why or None,
+            fix="Start the same command again when the board can be written; until then, keep the file.",
+        )
 
 
 def make_server(running: Running) -> uvicorn.Server:

@@ -289,9 +289,6 @@ class Study:
                 self._forget(rater, new)  # else it would be known when it comes again, and in no file
                 raise
             await self._store(rater, new)
-            lost = self._writer.unwritten(saved)
-            waiting += [{"id": one, "why": "The board can't be written."} for one in saved if one in lost]
-            saved = [one for one in saved if one not in lost]
             return {"saved": saved, "refused": refused, "waiting": waiting, "state": await self.state(rater)}
 
     def _known(self, rater: Rater, answer: GivenAnswer) -> StoredAnswer | None:

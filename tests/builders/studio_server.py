@@ -109,7 +109,13 @@ class Served:
     study: BuiltStudy
     running: Running
     client: Client
-    board: Board
+    opened: Board
+
+    @property
+    def board(self) -> Board:
+        """The board, with all that was answered so far."""
+        assert self.running.feeder.flush(60)
+        return self.opened
 
     def person(self, number: int = 1) -> Person:
         return Person(self.client, self.study.plan.raters[f"rater-{number}"].token)

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,11 @@ def adaptive_plan(raters: int = 3, seed: int = 1) -> Plan:
 
 @dataclass
 class Opened:
-    """A study over a file of its own; the board takes everything."""
+    """A study over a file of its own."""
 
     study: Study
     places: Places
     journal: Journal
-    board: list[str] = field(default_factory=list)
 
     def stored(self) -> list[tuple[str, str]]:
         return [(one.rater, one.item) for one in self.journal.answers()]
@@ -84,13 +83,12 @@ class Opened:
 @contextmanager
 def opened(plan: Plan, folder: Path) -> Iterator[Opened]:
     journal = Journal.open(folder / "studio.sqlite", plan.sha256)
-    board: list[str] = []
-    writer = Writer(journal, lambda given: board.extend(one.id for one in given))
+    writer = Writer(journal)
     writer.start()
     study = Study(plan, Library({}), writer, held=journal.held(), answers=journal.answers())
     places = Places(study, writer, secrets.token_bytes(32))
     try:
-        yield Opened(study, places, journal, board)
+        yield Opened(study, places, journal)
     finally:
         study.close()
         writer.close()
@@ -154,7 +152,7 @@ def test_a_pair_stays_chosen_when_its_answer_can_not_be_stored(tmp_path: Path, s
 
         reply = asyncio.run(story())
         assert (len(reply["saved"]), reply["refused"]) == (1, [])
-        assert len(studio.stored()) == len(studio.board) == 3
+        assert len(studio.stored()) == 3
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

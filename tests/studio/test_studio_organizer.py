@@ -13,8 +13,11 @@ from builders.studies import RULES, TEAMS, BuiltStudy, build_study
 from builders.studio_server import Person, Served, answer_to, served
 from pages import Page
 
+from evalkit.board import Board
 from evalkit.challenges.model import parse_challenge
 from evalkit.cli import main
+from evalkit.errors import StorageError
+from evalkit.studio.journal import Journal
 from evalkit.studio.pages.organizer import join_words
 from evalkit.studio.plan_model import LANGUAGES
 
@@ -210,6 +213,67 @@ def test_the_export_says_what_the_board_has(tmp_path: Path, method: str, capsys:
     )
 
 
+def test_answers_of_an_import_that_was_undone_are_in_no_export_and_stay_undone(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=1)
+
+    def exported() -> list[str]:
+        rows = csv.DictReader(io.StringIO(studio.client.get(base(studio) + "/export").body.decode()))
+        return list(dict.fromkeys(row["id"] for row in rows))
+
+    with served(study) as studio:
+        person = studio.person(1)
+        person.agree()
+        person.next()  # training
+        first = [person.next()[0]["id"] for _ in range(2)]
+        assert exported() == first
+        studio.board.undo_import(1, by="olga", why="the videos were of another year")
+        assert exported() == []
+        later = person.next()[0]["id"]
+        assert exported() == [later]
+        assert [(one.number, one.new) for one in studio.board.snapshot().imports] == [(2, 2)]
+    journal = Journal.open(tmp_path / "plan-studio" / "studio.sqlite", study.plan.sha256)
+    journal.apply([("UPDATE answers SET on_board = 0", ())])  # as if it was killed before it noted what the board has
+    journal.close()
+    with served(study) as studio:
+        assert exported() == [later]
+        assert studio.running.feeder.waiting().answers == 0
+
+
+def test_an_export_without_answers_that_wait_says_so_in_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(self: Board, *args: object, **options: object) -> None:
+        raise StorageError("The board is <locked>.")
+
+    study = build_study(tmp_path, raters=1)
+    with served(study) as studio:
+        person = studio.person(1)
+        person.agree()
+        person.next()  # training
+        there, _ = person.next()
+        assert studio.running.feeder.flush(60)
+        with monkeypatch.context() as patch:
+            patch.setattr(Board, "import_answers", locked)
+            person.next()
+            reply = studio.client.get(base(studio) + "/export")
+            assert reply.headers["content-disposition"] == 'attachment; filename="ratings-without-1-waiting.csv"'
+            assert {row["id"] for row in csv.DictReader(io.StringIO(reply.body.decode()))} == {there["id"]}
+            told = studio.client.get(base(studio) + "/progress").json["waiting"]
+            assert (told["answers"], told["why"]) == (1, "The board is <locked>.")
+            page = studio.client.get(base(studio)).body.decode()
+            assert "1 answer waits for the board since 2" in page
+            assert "The board is &lt;locked&gt;." in page
+        reply = studio.client.get(base(studio) + "/export")
+        assert reply.headers["content-disposition"] == 'attachment; filename="ratings.csv"'
+        assert len(reply.body.splitlines()) == 5
+        assert studio.client.get(base(studio) + "/progress").json["waiting"] == {
+            "answers": 0,
+            "since": None,
+            "why": None,
+        }
+        assert b"for the board since" not in studio.client.get(base(studio)).body
+
+
 def test_a_video_that_could_not_be_played_is_told_and_in_no_export(tmp_path: Path) -> None:
     study = build_study(tmp_path, raters=1)
     with served(study) as studio:
@@ -270,6 +334,7 @@ def test_who_always_says_the_same_is_flagged(tmp_path: Path) -> None:
             while person.state()["item"] is not None:
                 person.next(1 if number == 4 else 4 + at % 2)
                 at += 1
+        assert studio.running.feeder.flush(60)
         found = studio.client.get(base(studio) + "/progress").json
         flags = {one["rater"]: one["flags"] for one in found["raters"]}
         assert [name for name, sentences in flags.items() if sentences] == ["rater-4"]

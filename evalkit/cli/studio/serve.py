@@ -71,7 +71,8 @@ def serve(
 ) -> None:
     """Serve the pages of the study PLAN until Ctrl-C or SIGTERM.
 
-    Answers go into the board as they come. After a crash, start the same command again: nothing is lost or doubled.
+    Answers go into the studio's file, and from there into the board as soon as it can be written. After a crash, start
+    the same command again: nothing is lost or doubled.
     """
     from evalkit.board import Board
     from evalkit.studio.serving import ServeOptions, open_studio
@@ -94,7 +95,7 @@ def serve(
         _warn(running, host, public_url)
         _tell(running, as_json=as_json)
         run(running)
-    say("Stopped. All answers that raters were told are saved are on the board.", err=True)
+    say("Stopped. All answers are on the board.", err=True)
 
 
 def _warn(running: Running, host: str, public_url: str | None) -> None:

@@ -76,6 +76,10 @@ def _moment(text: str | None) -> str:
     return NOTHING if text is None else datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M")
 
 
+def _second(text: str) -> str:
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S")
+
+
 @functools.cache
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
@@ -85,6 +89,6 @@ def _template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["moment"] = _moment
+    environment.filters |= {"moment": _moment, "second": _second}
     file = importlib.resources.files("evalkit.studio.pages") / "templates" / name
     return environment.from_string(file.read_text(encoding="utf-8"))
