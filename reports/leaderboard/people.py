@@ -90,7 +90,8 @@ def people_section(leaderboard: Leaderboard, columns: Sequence[Column], looks: M
             for at, name in enumerate(names):
                 points = by_key.get((metric, name))
                 anchor = f"plot-{over}-{row}-{at}"
-                cells.append(_cell(points, anchor, over))
+                whole_set = over == "videos" and metric in known and known[metric].aggregate is None
+                cells.append(_cell(points, anchor, over, whole_set=whole_set))
                 if points is not None:
                     drawn = make_scatter(points, looks, most=most, anchor=anchor)
                     plots[metric].append((drawn, dimension_title(name, known), over))
@@ -151,7 +152,9 @@ def _digits(one: Coefficient) -> Iterable[str]:
     return ["" if number is None else repr(float(number)) for number in (one.value, *ends)]
 
 
-def _cell(points: Points | None, anchor: str, over: str) -> MatrixCell:
+def _cell(points: Points | None, anchor: str, over: str, *, whole_set: bool) -> MatrixCell:
+    if points is None and whole_set:
+        return MatrixCell(None, reason="one number for all videos")
     if points is None:
         return MatrixCell(None, reason=f"no {over.removesuffix('s')} has both values")
     found = points.agreement

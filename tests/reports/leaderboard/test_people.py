@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from builders.boards import make_snapshot
@@ -49,6 +50,15 @@ def test_each_cell_is_that_of_the_json_file(document, over):
             n = f"n {found['n']}" + (f", {found['clusters']} samples" if over == "videos" else "")
             low, high = found["srcc"]["ci"]
             assert text == f"{rounded(found['srcc']['value'])}, plot{rounded(low)} to {rounded(high)}{n}"
+
+
+def test_a_metric_of_the_whole_set_says_why_it_has_no_correlation_over_videos():
+    snapshot, board = realistic(), realistic_leaderboard()
+    columns = [replace(one, aggregate=None) if one.id == METRICS[-1] else one for one in board.columns]
+    page = page_of((snapshot, replace(board, columns=tuple(columns))))
+    by_video, by_team = (cells(page, f"Metrics against human ratings, over {over}")[-1] for over in ("videos", "teams"))
+    assert by_video[1:] == ["\u2013one number for all videos"] * len(DIMENSIONS)
+    assert all(text.startswith(("0.", "-0.", "1.", "-1.")) for text in by_team[1:])
 
 
 def test_the_colour_says_sign_and_size(document):

@@ -35,6 +35,16 @@ def test_sections_without_data_are_left_out(name):
     assert not bare.find("a", href=f"#{name}")
 
 
+def test_groups_are_compared_in_one_section():
+    snapshot, board = realistic(), realistic_leaderboard()
+    assert board.fairness is not None
+    assert board.breakdowns
+    page = page_of((snapshot, board))
+    assert page.find("section", **{"aria-labelledby": "fairness"})
+    assert not page.find("section", **{"aria-labelledby": "groups"})
+    assert not page.find("a", href="#groups")
+
+
 def test_team_section_shows_how_the_score_came_about():
     row = make_row("alpha", 0, 3)
     points = {"m.id": 0.5, "m.err": 0.25, "look": 1.0}
