@@ -13,7 +13,8 @@ from evalkit.errors import InputError, did_you_mean
 from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import TableRow, read_table
-from evalkit.studio.plan_model import Medium, Page, Question
+from evalkit.studio.page_model import Page
+from evalkit.studio.plan_model import Medium, Question
 from evalkit.studio.request import AskedRater, GoldVideo
 from evalkit.text import hidden_characters
 from evalkit.yamlio import parse_yaml, read_text, validate_model

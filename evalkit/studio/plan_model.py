@@ -14,37 +14,24 @@ import secrets
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from evalkit.errors import InputError
 from evalkit.files import atomic_write
 from evalkit.jsonio import parse_json
 from evalkit.model_faults import first_fault
+from evalkit.studio.page_model import Page
+from evalkit.studio.plan_base import Name, PlanPart, QuestionId
 from evalkit.testsets.model import Id, RelativePath
-from evalkit.text import escape_for_display, hidden_characters
+from evalkit.text import escape_for_display
 from evalkit.yamlio import read_text
-
-Language = Literal["en", "zh", "ko", "ja", "de", "fr"]
 
 FORMAT: Literal[1] = 1
 MAX_BYTES = 128 * 1024 * 1024
 MODE = 0o600
 PAIR = "pair"  # id of the only question of comparisons, where the challenge declares no dimension
-LANGUAGES: tuple[Language, ...] = ("en", "zh", "ko", "ja", "de", "fr")
 
 ItemKind = Literal["rating", "training", "gold", "repeat", "reference"]
-
-
-def _shown(value: str) -> str:
-    if value != value.strip() or not value or hidden_characters(value):
-        raise ValueError("must be text without invisible characters, and without spaces at its ends")
-    return value
-
-
-def _prose(value: str) -> str:
-    if any(sign not in "\n\t" and hidden_characters(sign) for sign in set(value)):
-        raise ValueError("must be text without invisible characters")
-    return value
 
 
 def _inside(value: str) -> str:
@@ -56,16 +43,7 @@ def _inside(value: str) -> str:
 
 RandomId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]  # 128 bits: nothing follows from team, sample or order
 Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,86}$")]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_shown)]
-Prose = Annotated[str, Field(max_length=20_000), AfterValidator(_prose)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-QuestionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=200)]
-
-
-class PlanPart(BaseModel):
-    """Base of the parts of a plan: unknown keys are errors, values keep their types and can't be changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class PlanChallenge(PlanPart):
@@ -103,29 +81,6 @@ class Question(PlanPart):
     def dimension(self) -> str:
         """What an answer on the board calls it: empty for comparisons that name no dimension."""
         return "" if self.id == PAIR and self.scale is None else self.id
-
-
-class Page(PlanPart):
-    """What raters read, and how their page behaves.
-
-    Args:
-        title: of the study.
-        consent: text that a rater agrees to before the first item; empty for none.
-        contact: whom raters ask; empty for nobody.
-        languages: of the page, the first is the usual one.
-        break_every: items after which a break is suggested; ``None`` for never.
-        watch_share: share of each video that must have played before an answer counts.
-        keep: what is stored about a rater besides token and answers: ``worker`` for a platform's worker id as it is
-            (otherwise only a keyed digest of it).
-    """
-
-    title: Name
-    consent: Prose = ""
-    contact: Prose = ""
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = LANGUAGES
-    break_every: Annotated[int, Field(ge=1)] | None = 30
-    watch_share: Annotated[float, Field(ge=0, le=1)] = 0.95
-    keep: tuple[Literal["worker"], ...] = ()
 
 
 class Completion(PlanPart):
@@ -293,6 +248,9 @@ def _check_questions(plan: Plan) -> None:
     ids = [question.id for question in plan.questions]
     _require(len(set(ids)) == len(ids), "a question appears twice")
     scaled = plan.method == "mos"
+    for language, text in plan.page.translations.items():
+        more = [name for name in text.questions if name not in ids]
+        _require(not more, f"the page has '{language}' for a question that is not asked: {', '.join(more[:5])}")
     rule = "each question of ratings has a scale, and none of comparisons"
     _require(all((question.scale is not None) == scaled for question in plan.questions), rule)
 
@@ -327,7 +285,10 @@ def _check_rater(plan: Plan, name: str, rater: PlanRater) -> None:
 
 
 def _encoded(plan: Plan) -> str:
-    return json.dumps(plan.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    document = plan.model_dump(mode="json")
+    if not plan.page.translations:  # so that plans from before there were any keep their digest
+        del document["page"]["translations"]
+    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def plan_from_json(text: str, source: str = "The plan") -> Plan:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evalkit.studio.plan_model import Medium, Page
+from evalkit.studio.page_model import Page
+from evalkit.studio.plan_model import Medium
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from evalkit.studio.checking import GivenAnswer, RefusedError, check_values, che
 from evalkit.studio.journal import Held, Place, StoredAnswer
 from evalkit.studio.library import Library
 from evalkit.studio.next_item import Given, next_item
-from evalkit.studio.plan_model import Plan, PlanRater
+from evalkit.studio.plan_model import Plan, PlanRater, Question
 from evalkit.studio.writer import NotStoredError, Writer
 
 PROLIFIC_END = "https://app.prolific.com/submissions/complete?cc="
@@ -158,10 +158,7 @@ class Study:
             "paused": self.paused,
             "finished": finished,
             "break_due": bool(every and done and done % every == 0 and not finished),
-            "questions": [
-                {"id": one.id, "title": one.title, "scale": None if one.scale is None else list(one.scale)}
-                for one in self.plan.questions
-            ],
+            "questions": [self._question(one) for one in self.plan.questions],
             "method": self.plan.method,
             "languages": list(self.plan.page.languages),
             "watch_share": self.plan.page.watch_share,
@@ -169,6 +166,19 @@ class Study:
             "next": coming,
             "completion_code": code,
             "completion_url": f"{PROLIFIC_END}{code}" if code is not None and platform else None,
+        }
+
+    def _question(self, question: Question) -> dict[str, Any]:
+        page = self.plan.page
+        return {
+            "id": question.id,
+            "title": question.title,
+            "titles": {
+                lang: text.questions[question.id]
+                for lang, text in page.translations.items()
+                if question.id in text.questions
+            },
+            "scale": None if question.scale is None else list(question.scale),
         }
 
     def _has_consented(self, rater: Rater) -> bool:

@@ -19,7 +19,8 @@ from evalkit.studio.design.samples import choose_samples
 from evalkit.studio.design.shares import share_out
 from evalkit.studio.design.sides import choose_sides
 from evalkit.studio.making import make_plan
-from evalkit.studio.plan_model import Page, Plan
+from evalkit.studio.page_model import Page
+from evalkit.studio.plan_model import Plan
 from evalkit.studio.request import AskedRater, PlanRequest
 
 

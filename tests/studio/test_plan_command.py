@@ -52,7 +52,8 @@ def study_in(shell: Shell) -> Study:
 
 def test_a_plan_has_everything_the_studio_needs(shell: Shell, usual: Study) -> None:
     study = copied(shell, usual)
-    page = shell.write("page.yaml", "title: Rate faces\nconsent: |\n  Stop.\n  Any time.\nlanguages: [ko, en]\n")
+    text = "title: Rate faces\nconsent: |\n  Stop.\n  Any time.\nlanguages: [ko, en, de]\n"
+    page = shell.write("page.yaml", text + "translations: {de: {title: Gesichter, questions: {overall: Insgesamt}}}\n")
     plan, document = planned(
         shell, study, "--raters", "6", "--items", "12", "--training", "2", "--repeats", "2", "--page", page,
         "--completion", "random", "--references", "1",
@@ -62,7 +63,9 @@ def test_a_plan_has_everything_the_studio_needs(shell: Shell, usual: Study) -> N
         ("overall", "Overall", (1, 5)),
         ("lip_sync", "Lip sync", (1, 5)),
     ]
-    assert plan.page.consent == "Stop.\nAny time.\n" and plan.page.languages == ("ko", "en")
+    assert plan.page.consent == "Stop.\nAny time.\n" and plan.page.languages == ("ko", "en", "de")
+    assert plan.page.translations["de"].questions == {"overall": "Insgesamt"}
+    assert document["untranslated"] == {"en": ["title", "consent", "questions"], "de": ["consent", "questions"]}
     assert plan.completion is not None and len(plan.completion.code) == 10
     assert plan.samples["s1"].image == "s1.png" and plan.samples["s1"].audio == "s1.wav"
     kinds = [[plan.items[str(item)].kind for item in rater.items] for rater in plan.raters.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import stat
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from studio.plans import hex_id, plan_document
 
 from evalkit.errors import InputError
 from evalkit.studio.next_item import Given, next_item
+from evalkit.studio.page_model import Page, PageText
 from evalkit.studio.plan_model import key_of, plan_from_json, read_plan, write_plan
 
 
@@ -27,6 +29,35 @@ def test_a_plan_is_the_same_after_writing_and_reading(tmp_path: Path) -> None:
     assert read_plan(path).sha256 == plan.sha256
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_plan_without_translations_keeps_the_digest_of_before_there_were_any(tmp_path: Path) -> None:
+    plan = plan_from_json(json.dumps(plan_document()))
+    write_plan(plan, tmp_path / "plan.json")
+    assert "translations" not in (tmp_path / "plan.json").read_text()
+    assert plan.sha256 == hashlib.sha256((tmp_path / "plan.json").read_bytes()).hexdigest()
+    document = plan_document()
+    document["page"]["translations"] = {"ko": {"title": "말하는 얼굴"}}
+    translated = plan_from_json(json.dumps(document))
+    write_plan(translated, tmp_path / "translated.json")
+    assert read_plan(tmp_path / "translated.json") == translated
+
+
+def test_what_is_not_translated_is_known_per_language() -> None:
+    page = Page(
+        title="A study",
+        consent="Yes?",
+        languages=("en", "ko", "de", "fr"),
+        translations={
+            "ko": PageText(title="연구", consent="네?", questions={"sync": "입", "natural": "자연"}),
+            "de": PageText(title="Studie", questions={"sync": "Lippen"}),
+        },
+    )
+    assert page.untranslated(["sync", "natural"]) == {
+        "de": ["consent", "questions"],
+        "fr": ["title", "consent", "questions"],
+    }
+    assert page.model_copy(update={"consent": ""}).untranslated([]) == {"fr": ["title"]}
 
 
 def _first(document: dict[str, Any], part: str) -> Any:
@@ -53,6 +84,10 @@ BROKEN: dict[str, Callable[[dict[str, Any]], Any]] = {
     "format true": lambda d: d.update(format=True),
     "seed as text": lambda d: d.update(seed="1"),
     "seed below 0": lambda d: d.update(seed=-1),
+    "translation of no language": lambda d: d["page"].update(languages=["en"], translations={"ko": {}}),
+    "translation into the page's own language": lambda d: d["page"].update(translations={"en": {"title": "x"}}),
+    "translation of no question": lambda d: d["page"].update(translations={"ko": {"questions": {"what": "x"}}}),
+    "translation without words": lambda d: d["page"].update(translations={"ko": {"title": ""}}),
     "no raters": lambda d: d.update(raters={}),
     "short token": lambda d: _first(d, "raters").update(token="abc"),
     "same token": _same_token,

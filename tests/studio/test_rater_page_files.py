@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pages import Page as Html
 
+from evalkit.studio.page_model import LANGUAGES, Page
 from evalkit.studio.pages.assets import assets, static_prefix
 from evalkit.studio.pages.organizer import join_words
 from evalkit.studio.pages.rater import POLICY, render_rater_page, strings
-from evalkit.studio.plan_model import LANGUAGES, Page
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "evalkit" / "studio" / "pages"
@@ -117,6 +117,25 @@ def test_what_the_organizer_wrote_is_text() -> None:
     assert not html.find("img", src="x")
     (consent,) = html.find("div", class_="consent")
     assert consent["text"].split("\n")[1:3] == [nasty, "Second paragraph"]
+
+
+def test_translations_of_the_organizers_words_are_there_but_hidden() -> None:
+    nasty = "<b>\ub3d9\uc758?</b>"
+    html = Html(
+        page(translations={"ko": {"title": nasty, "consent": f"{nasty}\n\n2"}, "fr": {"title": "Une \u00e9tude"}})
+    )
+    titles = [(item["text"], item["attrs"]) for item in html.find("span") if "data-in" in item["attrs"]]
+    assert [(text, attrs["lang"], "hidden" in attrs) for text, attrs in titles] == [
+        ("A study", "en", False), (nasty, "ko", True), ("Une \u00e9tude", "fr", True),
+    ]  # fmt: skip
+    consents = [(item["text"].split(), item["attrs"]) for item in html.find("div", class_="consent")]
+    assert [(text, attrs["lang"], "hidden" in attrs) for text, attrs in consents] == [
+        (["Yes?"], "en", False), ([nasty, "2"], "ko", True),
+    ]  # fmt: skip
+
+
+def test_a_translation_asks_for_no_consent_where_the_page_asks_for_none() -> None:
+    assert not Html(page(consent="", translations={"ko": {"consent": "\ub3d9\uc758?"}})).find("div", class_="consent")
 
 
 def test_what_is_said_to_be_stored_follows_the_plan() -> None:

@@ -20,12 +20,19 @@ PHONE = {
     "is_mobile": True,
     "reduced_motion": "reduce",
 }
+KOREAN = {
+    "ko": {
+        "title": "말하는 얼굴",
+        "consent": "동의하십니까?\n\n언제든지 그만둘 수 있습니다.",
+        "questions": {"sync": "입 모양"},
+    }
+}
 Visit = Callable[..., Rater]
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    study = build_study(tmp_path_factory.mktemp("study"), raters=8, frames=12, break_every=1)
+    study = build_study(tmp_path_factory.mktemp("study"), raters=8, frames=12, break_every=1, translations=KOREAN)
     with served(study) as running:
         yield running
 
@@ -195,6 +202,23 @@ def test_the_language_changes_without_losing_an_answer(visit: Visit) -> None:
     rater.page.reload()
     rater.see("item")
     assert rater.text("#send") == "보내고 계속"
+
+
+def test_the_organizers_words_are_in_the_raters_language_where_there_is_a_translation(visit: Visit) -> None:
+    rater = visit(8, {**DESKTOP, "locale": "ko-KR"}, to_item=False)
+    rater.see("consent")
+    assert rater.text(".study") == "말하는 얼굴"
+    assert rater.page.title().endswith("\u2013 말하는 얼굴")
+    assert rater.text("#screen-consent .consent:visible").split() == KOREAN["ko"]["consent"].split()
+    assert rater.page.get_attribute(".consent:visible", "lang") == "ko"
+    rater.page.select_option("#language", "fr")
+    assert rater.text(".study") == "Talking faces"
+    assert rater.page.get_attribute(".consent:visible", "lang") == "en"
+    rater.page.select_option("#language", "ko")
+    rater.agree()
+    rater.check_volume()
+    rater.see("item")
+    assert rater.page.locator("legend:visible").all_inner_texts() == ["입 모양", "Naturalness"]
 
 
 def test_two_videos_by_keyboard(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> None:

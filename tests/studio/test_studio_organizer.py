@@ -18,8 +18,8 @@ from evalkit.challenges.model import parse_challenge
 from evalkit.cli import main
 from evalkit.errors import StorageError
 from evalkit.studio.journal import Journal
+from evalkit.studio.page_model import LANGUAGES
 from evalkit.studio.pages.organizer import join_words
-from evalkit.studio.plan_model import LANGUAGES
 
 
 @pytest.fixture(scope="module")

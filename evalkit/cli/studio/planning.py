@@ -13,6 +13,7 @@ from evalkit.cli.options import board_option, example, progress_on, quiet_option
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
+    from evalkit.studio.plan_model import Plan
     from evalkit.studio.request import AskedRater
 
 
@@ -100,7 +101,8 @@ def plan(
     from evalkit.cli.studio.plan_tables import print_balance, print_power
     from evalkit.studio.balance import balance_of
     from evalkit.studio.inputs import read_page
-    from evalkit.studio.plan_model import Page, write_plan
+    from evalkit.studio.page_model import Page
+    from evalkit.studio.plan_model import write_plan
     from evalkit.studio.planning import Sources, plan_study
     from evalkit.studio.power_estimate import power_of
     from evalkit.studio.request import PlanRequest
@@ -132,10 +134,14 @@ def plan(
     written = None if output is None or dry_run else str(output)
     if as_json:
         counted = {"balance": balance.as_dict(), "power": [one.as_dict() for one in powers]}
-        click.echo(json.dumps({"schema": 1, "plan": written, "sha256": made.sha256, **counted}, indent=1))
+        lacking = {"untranslated": _untranslated(made)}
+        click.echo(json.dumps({"schema": 1, "plan": written, "sha256": made.sha256, **counted, **lacking}, indent=1))
         return
     print_balance(balance)
     print_power(powers, made)
+    if lacking := _untranslated(made):
+        parts = "; ".join(f"{language}: {', '.join(what)}" for language, what in lacking.items())
+        say(f"Not translated, so that raters read it as it is ('translations' in --page): {parts}.")
     if written is not None:
         say(f"Plan: {written}. It says whose video an item is, and has the links' secrets: keep it to yourself.")
 
@@ -151,6 +157,13 @@ def _raters(words: str, snapshot: Snapshot) -> tuple[AskedRater, ...]:
     if not path.is_file():
         raise click.BadParameter(f"'{words}' is neither a number nor a file.", param_hint="--raters")
     return read_raters(path, [team.name for team in snapshot.teams], own_teams(snapshot))
+
+
+def _untranslated(plan: Plan) -> dict[str, list[str]]:
+    """Return, per language, what of the organizer's own words raters would read in another one."""
+    from evalkit.studio.plan_model import PAIR
+
+    return {**plan.page.untranslated([one.id for one in plan.questions if one.id != PAIR])}
 
 
 def _completion(word: str | None) -> str | None:

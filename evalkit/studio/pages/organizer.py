@@ -10,8 +10,9 @@ from typing import Any
 import jinja2
 
 from evalkit.jsonio import parse_json
+from evalkit.studio.page_model import Page
 from evalkit.studio.pages.assets import static_prefix
-from evalkit.studio.plan_model import Page, Plan
+from evalkit.studio.plan_model import Plan
 from evalkit.text import escape_for_display
 
 _LIMIT = 2000

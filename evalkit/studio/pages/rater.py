@@ -8,8 +8,8 @@ import importlib.resources
 import jinja2
 
 from evalkit.jsonio import parse_json
+from evalkit.studio.page_model import Page
 from evalkit.studio.pages.assets import assets, static_prefix
-from evalkit.studio.plan_model import Page
 from evalkit.text import escape_for_display
 
 # Everything comes from the studio itself; ``blob:`` are copies that the page holds of its own media.
@@ -25,12 +25,22 @@ def render_rater_page(page: Page) -> str:
         static=static_prefix(),
         strings=strings(),
         title=page.title,
-        consent=[part.strip() for part in page.consent.split("\n") if part.strip()],
+        titles={language: text.title for language, text in page.translations.items() if text.title is not None},
+        consent=_paragraphs(page.consent),
+        consents={
+            language: _paragraphs(text.consent)
+            for language, text in page.translations.items()
+            if page.consent.strip() and text.consent is not None
+        },
         contact=page.contact,
         languages=page.languages,
         watch_share=page.watch_share,
         keep=page.keep,
     )
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip() for part in text.split("\n") if part.strip()]
 
 
 @functools.cache

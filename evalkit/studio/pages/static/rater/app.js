@@ -1,6 +1,6 @@
 // Puts the parts together: what the server says leads to a screen, answers go to the queue.
 
-import { byId, make, say } from "./dom.js";
+import { byId, make, say, showIn } from "./dom.js";
 import { ItemScreen } from "./item.js";
 import { listenToKeys } from "./keys.js";
 import { keyOf, projected, screenOf } from "./machine.js";
@@ -102,6 +102,7 @@ export class App {
     document.documentElement.lang = language;
     byId("language").value = language;
     this.strings.fill(document);
+    showIn(language);
     this.volume.show(this.strings);
     this.notice.again(this.strings);
     this.queueChanged();
@@ -173,7 +174,7 @@ export class App {
     }
     if (name === "thanks") this.renderThanks();
     const heading = document.querySelector(`#screen-${name} h1`);
-    document.title = `${heading.textContent} – ${document.querySelector(".study").textContent}`;
+    document.title = `${heading.textContent} – ${document.querySelector(".study > :not([hidden])").textContent}`;
     if ((changed || fresh) && name !== "loading" && this.moved) heading.focus();
     this.moved = name !== "loading" || this.moved;
   }

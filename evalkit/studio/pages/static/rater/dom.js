@@ -20,3 +20,12 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
   element.hidden = text === "";
 }
+
+/** Of the same text in several languages (data-in) show one: in `language`, or the one without a language of its own. */
+export function showIn(language) {
+  for (const parent of new Set([...document.querySelectorAll("[data-in]")].map((one) => one.parentElement))) {
+    const texts = [...parent.children].filter((one) => "in" in one.dataset);
+    const chosen = texts.find((one) => one.dataset.in === language) ?? texts.find((one) => one.dataset.in === "");
+    for (const one of texts) one.hidden = one !== chosen;
+  }
+}

@@ -22,6 +22,8 @@ export function options(question, strings) {
 }
 
 export function titleOf(question, strings) {
+  const translated = question.titles?.[strings.language];
+  if (translated) return translated;
   return question.id === "pair" && question.scale === null ? strings.text("pair_question") : question.title;
 }
 
