@@ -134,8 +134,10 @@ def plan(
     written = None if output is None or dry_run else str(output)
     if as_json:
         counted = {"balance": balance.as_dict(), "power": [one.as_dict() for one in powers]}
-        lacking = {"untranslated": _untranslated(made)}
-        click.echo(json.dumps({"schema": 1, "plan": written, "sha256": made.sha256, **counted, **lacking}, indent=1))
+        untranslated = {"untranslated": _untranslated(made)}
+        click.echo(
+            json.dumps({"schema": 1, "plan": written, "sha256": made.sha256, **counted, **untranslated}, indent=1)
+        )
         return
     print_balance(balance)
     print_power(powers, made)
@@ -163,7 +165,8 @@ def _untranslated(plan: Plan) -> dict[str, list[str]]:
     """Return, per language, what of the organizer's own words raters would read in another one."""
     from evalkit.studio.plan_model import PAIR
 
-    return {**plan.page.untranslated([one.id for one in plan.questions if one.id != PAIR])}
+    found = plan.page.untranslated([one.id for one in plan.questions if one.id != PAIR])
+    return {str(language): lacking for language, lacking in found.items()}
 
 
 def _completion(word: str | None) -> str | None:
