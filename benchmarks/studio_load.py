@@ -152,7 +152,7 @@ async def run(load: Load, plan: Plan, place: tuple[str, int], process: int, aske
 
 
 def slope(memory: list[tuple[float, int, int]]) -> str:
-    """Return by how much the server grows with each answer: the least-squares line after the first third of the time."""
+    """Return by how much the server grows with each answer: the least-squares line after the first third."""
     after = memory[len(memory) // 3 :]
     answers, sizes = [saved for _, _, saved in after], [size for _, size, _ in after]
     if len(set(answers)) < 2:
