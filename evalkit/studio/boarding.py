@@ -139,11 +139,13 @@ def about_rules(challenge: Challenge, plan: Plan, now: datetime) -> list[str]:
 
 def about_window(window: Window | None, now: datetime) -> list[str]:
     """Return a sentence where answers that come now don't count by the window of the challenge."""
-    opens, closes = (None, None) if window is None else (window.opens_at(), window.closes_at())
+    if window is None:
+        return []
+    opens, closes = window.opens_at(), window.closes_at()
     if opens is not None and now < opens:
-        return [f"By the challenge's rules, answers count from {opens.isoformat()} on: those before don't."]
+        return [f"By the challenge's rules, answers count from {window.opens} on: those before don't."]
     if closes is not None and now > closes:
-        return [f"By the challenge's rules, answers counted until {closes.isoformat()}: new ones don't."]
+        return [f"By the challenge's rules, answers counted until {window.closes}: new ones don't."]
     return []
 
 

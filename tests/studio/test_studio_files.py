@@ -217,6 +217,10 @@ def test_who_listens_on_all_addresses_is_told_that_links_need_a_name(
             Window(closes="2020-01-01T00:00:00+00:00"),
             ["By the challenge's rules, answers counted until 2020-01-01T00:00:00"],
         ),
+        (
+            Window(closes="2026-02-27 AoE"),
+            ["By the challenge's rules, answers counted until 2026-02-27 AoE: new ones don't."],
+        ),
         (Window(opens="2020-01-01T00:00:00+00:00", closes="2999-01-01T00:00:00+00:00"), []),
         (None, []),
     ],
