@@ -80,6 +80,11 @@ def format_value(value: float | None, unit: str = "") -> str:
     return f"{text} {unit}" if unit else text
 
 
+def format_signed(value: float) -> str:
+    """Return a difference as `format_value` shows it, with its sign."""
+    return ("+" if value > 0 else "") + format_value(value)
+
+
 def ended(text: str) -> str:
     """Return a sentence with the full stop at its end, where it has none of its own."""
     return text if text.endswith((".", "!", "?", ELLIPSIS)) else f"{text}."

@@ -27,7 +27,7 @@ from evalkit.metrics.base import is_not_applicable
 from evalkit.reports.filmstrips import Filmstrips
 from evalkit.reports.tables import flatten, format_share, format_short_share
 from evalkit.scoring.scorecard import gap_text
-from evalkit.text import count, escape_for_display, format_value, found_and_expected
+from evalkit.text import count, escape_for_display, format_signed, format_value, found_and_expected
 
 TEXT_LIMIT = 600
 NAMED = 5  # names in one sentence
@@ -114,6 +114,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "number": format_value,
+        "signed": format_signed,
         "amount": _amount,
         "short": "{:g}".format,
         "percent": format_share,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
-from evalkit.groups.model import Influence, Measure, PairShare
+from evalkit.groups.model import MOST_SHARE, Influence, Measure, PairShare
 from evalkit.groups.names import in_order
 from evalkit.scoring.aggregate import combine
 
@@ -109,11 +109,14 @@ def _share(
     size = sum(map(abs, differences.values()))
     if not common or abs(total) <= _EQUAL * max(size, 1e-300) or first.measure.aggregate == "median":
         return None
-    parts = {group: [differences[sample] for sample in common if labels[sample] == group] for group in groups}
+    by_group = {group: [differences[sample] for sample in common if labels[sample] == group] for group in groups}
+    shares = {group: sum(part) / total for group, part in by_group.items()}
+    leads = (total > 0) == first.measure.higher_is_better
     return PairShare(
         better,
         worse,
         total / len(common),
-        {group: sum(part) / total for group, part in parts.items()},
-        {group: len(part) / len(common) for group, part in parts.items()},
+        parts={group: sum(part) / len(common) for group, part in by_group.items()},
+        shares=shares if leads and max(map(abs, shares.values())) <= MOST_SHARE else None,
+        expected={group: len(part) / len(common) for group, part in by_group.items()},
     )

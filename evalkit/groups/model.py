@@ -158,6 +158,9 @@ class GroupDistance:
     deviations: Mapping[str, float]
 
 
+MOST_SHARE = 10
+
+
 @dataclass(frozen=True)
 class PairShare:
     """How much of the difference of two neighbours comes from one group.
@@ -165,14 +168,18 @@ class PairShare:
     Args:
         better, worse: the two entries.
         difference: mean over the samples that both have a value for, of the better one's value minus the other's.
-        shares: group -> its part of the sum of differences; all parts add up to 1, and one below 0 pulls the other way.
+        parts: group -> its part of the difference, in the measure's unit; they add up to it.
+        shares: the same as shares of the difference, which add up to 1; one below 0 pulls the other way. ``None`` where
+            they would say nothing: the better one does not lead on the samples that both have, or parts of more than
+            `MOST_SHARE` times the difference cancel each other.
         expected: group -> its part of the samples: what its share would be if all samples differed equally.
     """
 
     better: str
     worse: str
     difference: float
-    shares: Mapping[str, float]
+    parts: Mapping[str, float]
+    shares: Mapping[str, float] | None
     expected: Mapping[str, float]
 
 

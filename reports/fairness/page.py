@@ -16,11 +16,12 @@ def render_fairness(report: FairnessReport, title: str) -> str:
         title: of what it is: the challenge, or a board's.
     """
     large = sum(report.significant(table) for table in report.tables)
+    some = f"{large} of {count(report.tests, 'gap')} larger than chance explains"
+    found = some if report.tests else "no two groups are large enough to be compared"
     return render_page(
         "fairness",
         report=report,
         page_title=title,
         sections=attribute_sections(report),
-        summary=f"{count(len(report.entries), 'submission')} by {listed(report.attributes)}: "
-        f"{large} of {count(report.tests, 'gap')} larger than chance explains.",
+        summary=f"{count(len(report.entries), 'submission')} by {listed(report.attributes)}: {found}.",
     )

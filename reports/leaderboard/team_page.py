@@ -21,11 +21,11 @@ from evalkit.reports.filmstrips import Filmstrips, make_strips
 from evalkit.reports.leaderboard.beside import Beside
 from evalkit.reports.leaderboard.page import TeamSection, team_sections
 from evalkit.reports.leaderboard.ranked_table import RankedTable, better, column_title
-from evalkit.reports.leaderboard.why import HEADS, Why, explain, signed
+from evalkit.reports.leaderboard.why import HEADS, Why, explain
 from evalkit.reports.leaderboard.words import unchecked_lines
 from evalkit.reports.page import render_page
 from evalkit.reports.tables import extremes, video_metrics
-from evalkit.text import NO_VALUE, format_value, natural_key
+from evalkit.text import NO_VALUE, format_signed, format_value, natural_key
 
 VIDEOS = 12  # shown with their frames
 EXTREMES = 5  # best and worst videos of a metric
@@ -230,7 +230,7 @@ class _Maker:
         if one.to is None:
             return title, format_value(one.value), NO_VALUE, "not by this column alone"
         way = "beyond " if one.beyond else ""
-        return title, format_value(one.value), f"{way}{format_value(one.to)}", signed(one.to - one.value)
+        return title, format_value(one.value), f"{way}{format_value(one.to)}", format_signed(one.to - one.value)
 
     def _without(self, row: Row) -> list[tuple[str, int]]:
         """Return the rank of the run when a column doesn't count, per column."""

@@ -14,7 +14,7 @@ from evalkit.leaderboard.table import Column
 from evalkit.reports.leaderboard.ranked_table import ARROWS, better, column_title
 from evalkit.reports.page import listed
 from evalkit.reports.tables import format_share
-from evalkit.text import NO_VALUE, escape_for_display, format_value
+from evalkit.text import NO_VALUE, escape_for_display, format_signed, format_value
 
 NEIGHBOURS = 40  # pairs of neighbours that the page has as tables
 NAMED = 3  # columns named in a sentence
@@ -118,20 +118,15 @@ def _row(one: ColumnContrast, known: Mapping[str, Column]) -> WhyRow:
         escape_for_display(title, 100),
         format_value(one.first),
         format_value(one.second),
-        signed(one.difference),
+        format_signed(one.difference),
         interval,
         NO_VALUE if one.ahead is None else format_share(one.ahead),
-        signed(one.gain),
+        format_signed(one.gain),
     )
 
 
-def signed(value: float) -> str:
-    """Return a difference with its sign."""
-    return ("+" if value > 0 else "") + format_value(value)
-
-
 def _interval(ends: tuple[float, float]) -> str:
-    return f"{signed(ends[0])} to {signed(ends[1])}"
+    return f"{format_signed(ends[0])} to {format_signed(ends[1])}"
 
 
 def _sentences(leaderboard: Leaderboard, one: Contrast, known: Mapping[str, Column]) -> tuple[str, ...]:

@@ -242,7 +242,31 @@ def test_what_a_group_decides():
     pair = found.pairs[0]
     assert pair.difference == pytest.approx(0.5)
     assert pair.shares == pytest.approx({"f": -1.0, "m": 2.0})  # -3 and 6 of 3
+    assert pair.parts == pytest.approx({"f": -0.5, "m": 1.0})
     assert pair.expected == pytest.approx({"f": 0.5, "m": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "parts"),
+    [
+        # Over the five samples that both have, b is 0.2 behind; it leads by its own sixth alone.
+        ([1.0, 1.0, 1.0, 1.0, 1.0, None], [1.0, 1.0, 1.0, 1.0, 0.0, 9.0], {"f": 0.0, "m": -0.2}),
+        # 9.4 and -9 of 0.4: more than twenty times the difference cancels out.
+        ([0.0] * 6, [3.4, 3.0, 3.0, -3.0, -3.0, -3.0], {"f": 9.4 / 6, "m": -1.5}),
+    ],
+    ids=["behind", "cancelling"],
+)
+def test_shares_that_say_nothing_are_left_out(first, second, parts):
+    groups = [{"gender": "f"}] * 3 + [{"gender": "m"}] * 3
+    cards = [small_card(name, {"m": values}, groups=groups) for name, values in (("a", first), ("b", second))]
+    found = report_of(*cards)
+    (pair,) = found.influence[0].pairs
+    assert (pair.better, pair.worse) == ("b", "a")
+    assert pair.shares is None
+    assert pair.parts == pytest.approx(parts)
+    page = render_fairness(found, "Faces")
+    assert " % from 50 % of the samples" not in page
+    assert "of the samples</small>" in page
 
 
 def test_a_measure_that_the_first_submission_lacks_is_there_all_the_same():

@@ -20,8 +20,7 @@ from evalkit.reports.leaderboard.beside import Beside, page_names, write_team_pa
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.leaderboard.tables import leaderboard_json
 from evalkit.reports.leaderboard.team_page import render_team_pages
-from evalkit.reports.leaderboard.why import signed
-from evalkit.text import format_value
+from evalkit.text import format_signed, format_value
 
 
 def names_of(leaderboard):
@@ -148,7 +147,7 @@ def test_what_would_change_the_rank_is_in_the_json_file(made, document):
                 if one["to"] is not None:
                     ends = [
                         ("beyond " if one["beyond"] else "") + format_value(one["to"]),
-                        signed(one["to"] - one["value"]),
+                        format_signed(one["to"] - one["value"]),
                     ]
                 expected.append([columns[one["column"]], now, *ends])
             assert rows[1:] == expected

@@ -17,9 +17,9 @@ from evalkit.cli.leaderboard import leaderboard as command
 from evalkit.errors import UsageError
 from evalkit.leaderboard.contrasts import ColumnContrast, Contrast
 from evalkit.reports.leaderboard.tables import leaderboard_json
-from evalkit.reports.leaderboard.why import explain, signed
+from evalkit.reports.leaderboard.why import explain
 from evalkit.reports.tables import format_share
-from evalkit.text import format_value
+from evalkit.text import format_signed, format_value
 
 
 def in_json():
@@ -33,10 +33,10 @@ def expected_rows(pair):
         [
             format_value(one["first"]),
             format_value(one["second"]),
-            signed(one["difference"]),
-            f"{signed(one['ci'][0])} to {signed(one['ci'][1])}",
+            format_signed(one["difference"]),
+            f"{format_signed(one['ci'][0])} to {format_signed(one['ci'][1])}",
             format_share(one["ahead"]),
-            signed(one["gain"]),
+            format_signed(one["gain"]),
         ]
         for one in pair["columns"]
     ]
