@@ -109,7 +109,7 @@ def _fairness(card: Scorecard) -> FairnessReport | None:
     if not people.groups or len(card.videos) < 2 * MIN_VIDEOS:
         return None
     report = compare_groups([entry_of_card(card.submission.name, card)], people)
-    return report if any(table.gap is not None for table in report.tables) else None
+    return report if report.distances or any(table.gap is not None for table in report.tables) else None
 
 
 def _title(card: Scorecard, name: str) -> str:

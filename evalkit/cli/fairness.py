@@ -15,7 +15,7 @@ from evalkit.statistics import BOOTSTRAP_DRAWS, PERMUTATIONS
 from evalkit.text import count
 
 if TYPE_CHECKING:
-    from evalkit.groups.model import FairnessReport, GroupTable
+    from evalkit.groups.model import FairnessReport, GroupDistance, GroupTable
 
 TABLES = {".csv", ".json"}
 
@@ -149,6 +149,8 @@ def print_fairness(report: FairnessReport) -> None:
         say(f"- {sentence}")
     for attribute in report.attributes:
         _print_attribute(report, attribute)
+    for distance in report.distances:
+        say(f"- {_distances(report, distance)}")
     for sentence in report.refused.values():
         say(f"- {sentence}")
 
@@ -188,6 +190,19 @@ def _print_attribute(report: FairnessReport, attribute: str) -> None:
     first = next((one for one in report.tables if one.attribute == attribute), None)
     if first is not None:
         say(f"{attribute}: {_sizes(report, first)}.")
+
+
+def _distances(report: FairnessReport, distance: GroupDistance) -> str:
+    """Return the kernel distances of an attribute's groups as a sentence."""
+    from evalkit.text import format_value
+
+    of = f" of {distance.entry}" if len(report.entries) > 1 else ""
+    values = (
+        f"{name} {format_value(value)} ± {format_value(distance.deviations[name])}"
+        for name, value in distance.values.items()
+    )
+    videos = count(distance.videos, "video")
+    return f"{distance.metric}{of} by {distance.attribute}, {videos} of each group: {', '.join(values)}."
 
 
 def _group(table: GroupTable, name: str | None) -> str:

@@ -95,25 +95,24 @@ class GroupedKernelDistance(KernelDistance):
             for group in sorted(large):
                 values = self._drawn(sides, attribute, group, large[group], size)
                 details[detail_name(attribute, group)] = float(np.mean(values))
-                details[detail_name(attribute, group, DEVIATION)] = float(np.std(values, ddof=1))
+                details[detail_name(attribute, group, DEVIATION)] = (
+                    float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+                )
                 worst.append(float(np.mean(values)))
         if not worst:
             return SetValue(None, videos, "groups_too_small")
         return SetValue(max(worst), videos, details=details)
 
     def _drawn(self, sides: Sides, attribute: str, group: str, members: Sequence[int], size: int) -> list[float]:
-        """Return the distance in each draw of ``size`` videos of a group."""
+        """Return the distance in each draw of ``size`` videos of a group; one where each draw has all of them."""
         seed = hashlib.sha256(f"{self.record.id}\0{attribute}\0{group}".encode()).digest()[:8]
         rng = np.random.default_rng(int.from_bytes(seed, "big"))
         rows = [
             {number: np.flatnonzero(of == number) for number in members} for of in (sides.our_video, sides.their_video)
         ]
         values: list[float] = []
-        for _ in range(self._options.draws):
+        for _ in range(self._options.draws if size < len(members) else 1):
             chosen = np.sort(rng.choice(members, size, replace=False))
-            if values and size == len(members):
-                values.append(values[0])  # all of them, each time
-                continue
             ours, theirs = (np.concatenate([of[int(number)] for number in chosen]) for of in rows)
             values.append(whole_kernel_distance(sides.ours[ours], sides.theirs[theirs]))
         return values
