@@ -14,8 +14,8 @@ from evalkit.groups.influence import influence_of_groups
 from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
 from evalkit.groups.lines import group_lines
 from evalkit.groups.model import FairnessReport, FairnessRules, GroupTable
+from evalkit.groups.sample_arrays import SampleArrays
 from evalkit.groups.words import NAMED, findings
-from evalkit.statistics.arrays import Index
 from evalkit.statistics.group_gaps import LabelShuffles, gap_of_means, holm
 from evalkit.text import escape_for_display
 
@@ -53,15 +53,11 @@ def compare_groups(
         raise UsageError("A group needs at least two videos and two people, to be compared.")
     people, left_out = _bounded(people.with_combinations(rules.intersect))
     attributes = tuple(people.groups)
-    tables = [
-        _table(attribute, entry.name, measured, people, rules)
-        for attribute in attributes
-        for entry in entries
-        for measured in entry.measured
-    ]
+    arrays = SampleArrays(people)
+    tables = [table for attribute in attributes for table in _tables(attribute, entries, arrays, rules)]
     if truth is not None:
-        tables = [_beside_truth(table, truth, people, rules) for table in tables]
-    tested = _tested(tables, entries, people, rules)
+        tables = [_beside_truth(table, truth, arrays, rules) for table in tables]
+    tested = _tested(tables, entries, arrays, rules)
     refused = refused_numbers(entries)
     report = FairnessReport(
         rules=rules,
@@ -97,20 +93,21 @@ def _bounded(people: GroupedSamples) -> tuple[GroupedSamples, tuple[str, ...]]:
     return replace(people, groups=kept), (f"Not compared, for too many groups: {named}. {room}",)
 
 
-def _table(
-    attribute: str, entry: str, measured: SampleValues, people: GroupedSamples, rules: FairnessRules
-) -> GroupTable:
-    """Return the table without its tests, and without the real videos."""
-    labels, measure = people.groups[attribute], measured.measure
-    about = {*measured.values, *measured.reasons}
-    lines = group_lines(labels, measured, people, rules)
-    table = GroupTable(
-        attribute,
-        entry,
-        measure,
-        lines,
-        unlabelled=sum(one in about and one not in labels for one in people.samples),
-    )
+def _tables(
+    attribute: str, entries: Sequence[Entry], arrays: SampleArrays, rules: FairnessRules
+) -> Iterator[GroupTable]:
+    """Yield the tables of an attribute without their tests, and without the real videos."""
+    measures = [(entry.name, measured) for entry in entries for measured in entry.measured]
+    lines = group_lines(attribute, [measured for _, measured in measures], arrays, rules)
+    unlabelled = arrays.labels(attribute)[1] < 0
+    for (entry, measured), found in zip(measures, lines, strict=True):
+        without = int((arrays.about(measured) & unlabelled).sum())
+        yield _with_gap(GroupTable(attribute, entry, measured.measure, found, unlabelled=without))
+
+
+def _with_gap(table: GroupTable) -> GroupTable:
+    """Return the table with the gap of its groups, or why there is no test of it."""
+    measure = table.measure
     chosen = table.compared
     if measure.higher_is_better is None:
         untested = "Neither side is better, so no group is worse."
@@ -127,15 +124,15 @@ def _table(
     return replace(table, untested=untested)
 
 
-def _beside_truth(table: GroupTable, truth: Entry, people: GroupedSamples, rules: FairnessRules) -> GroupTable:
+def _beside_truth(table: GroupTable, truth: Entry, arrays: SampleArrays, rules: FairnessRules) -> GroupTable:
     """Return the table with the gap of the real videos, over the groups that are compared."""
-    labels = people.groups[table.attribute]
     same = next((one for one in truth.measured if one.measure.id == table.measure.id), None)
     if same is None and table.measure.kind in {"coverage", "detection"}:
         same = _all_found(table, truth)
     if same is None:
         return replace(table, no_real="The real videos have no values of it.")
-    real = {line.value: line for line in group_lines(labels, same, people, rules)}
+    (found,) = group_lines(table.attribute, [same], arrays, rules, intervals=False)
+    real = {line.value: line for line in found}
     lines = tuple(
         replace(line, real_mean=real[line.value].mean if line.value in real else None) for line in table.lines
     )
@@ -166,24 +163,20 @@ def _all_found(table: GroupTable, truth: Entry) -> SampleValues | None:
 
 
 def _tested(
-    tables: Sequence[GroupTable], entries: Sequence[Entry], people: GroupedSamples, rules: FairnessRules
+    tables: Sequence[GroupTable], entries: Sequence[Entry], arrays: SampleArrays, rules: FairnessRules
 ) -> list[GroupTable]:
     """Return the tables with their p-values, and those corrected for all tests of the report."""
-    values = {(one.name, measured.measure.id): measured for one in entries for measured in one.measured}
+    measures = {(one.name, measured.measure.id): measured for one in entries for measured in one.measured}
     out = list(tables)
     for (attribute, groups, median), places in _alike(tables):
-        labels = people.groups[attribute]
-        samples = [one for one in people.samples if labels.get(one) in groups]
-        columns = np.array(
-            [
-                [values[tables[at].entry, tables[at].measure.id].values.get(one, np.nan) for at in places]
-                for one in samples
-            ],
-            dtype=np.float64,
+        names, label = arrays.labels(attribute)
+        place = np.array([groups.index(name) if name in groups else -1 for name in names], dtype=np.int64)
+        chosen = np.flatnonzero((label >= 0) & (place[label] >= 0))
+        columns = np.column_stack(
+            [arrays.values(measures[tables[at].entry, tables[at].measure.id])[chosen] for at in places]
         )
-        label = np.array([groups.index(labels[one]) for one in samples], dtype=np.int64)
-        person = _numbers([people.identity[one] for one in samples])
-        shuffles = LabelShuffles(label, person, draws=rules.permutations, seed=rules.seed)
+        person = np.unique(arrays.person[chosen], return_inverse=True)[1].astype(np.int64)
+        shuffles = LabelShuffles(place[label[chosen]], person, draws=rules.permutations, seed=rules.seed)
         if not shuffles.changeable:
             for at in places:
                 out[at] = replace(out[at], untested="Every person is of one group only, and no two may be exchanged.")
@@ -204,7 +197,3 @@ def _alike(tables: Sequence[GroupTable]) -> Iterator[tuple[tuple[str, tuple[str,
             names = tuple(line.value for line in table.compared)
             alike[table.attribute, names, table.measure.aggregate == "median"].append(at)
     yield from alike.items()
-
-
-def _numbers(names: Sequence[str]) -> Index:
-    return np.unique(np.asarray(names), return_inverse=True)[1].astype(np.int64)

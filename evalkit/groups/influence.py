@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
 from evalkit.groups.model import MOST_SHARE, Influence, Measure, PairShare
 from evalkit.groups.names import in_order
+from evalkit.groups.sample_arrays import numbered
 from evalkit.scoring.aggregate import combine
 
 MOST_GROUPS = 40  # each is one more ranking, and a scorecard of others may name thousands
@@ -54,18 +57,23 @@ def _of(entry: Entry, measure: str) -> SampleValues | None:
 
 def _influence(attribute: str, labels: Mapping[str, str], known: Mapping[str, SampleValues]) -> Influence:
     measure = next(iter(known.values())).measure
+    groups = tuple(in_order(labels.values()))
+    numbers = {
+        name: (np.array(list(one.values.values()), dtype=np.float64), numbered(tuple(one.values), labels, groups))
+        for name, one in known.items()
+    }
 
     def order(without: str | None) -> tuple[str, ...] | None:
+        left_out = groups.index(without) if without is not None else None
         means = {}
-        for name, one in known.items():
-            values = [value for sample, value in one.values.items() if without is None or labels.get(sample) != without]
-            if not values:
+        for name, (values, label) in numbers.items():
+            kept = values if left_out is None else values[label != left_out]
+            if not len(kept):
                 return None
-            means[name] = combine(values, measure.aggregate)
+            means[name] = combine(kept, measure.aggregate)
         return tuple(sorted(means, key=lambda name: means[name] * (-1 if measure.higher_is_better else 1)))
 
     whole = order(None) or ()
-    groups = in_order(labels.values())
     pairs = [_share(labels, groups, known, *pair) for pair in pairwise(whole)]
     return with_moves((attribute, measure.id), whole, groups, order, pairs=[one for one in pairs if one is not None])
 
@@ -109,7 +117,9 @@ def _share(
     size = sum(map(abs, differences.values()))
     if not common or abs(total) <= _EQUAL * max(size, 1e-300) or first.measure.aggregate == "median":
         return None
-    by_group = {group: [differences[sample] for sample in common if labels[sample] == group] for group in groups}
+    by_group: dict[str, list[float]] = {group: [] for group in groups}
+    for sample, difference in differences.items():
+        by_group[labels[sample]].append(difference)
     shares = {group: sum(part) / total for group, part in by_group.items()}
     leads = (total > 0) == first.measure.higher_is_better
     return PairShare(

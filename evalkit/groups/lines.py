@@ -2,85 +2,141 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evalkit.groups.inputs import GroupedSamples, SampleValues
+from evalkit.groups.inputs import SampleValues
 from evalkit.groups.model import FairnessRules, GroupLine
-from evalkit.groups.names import in_order
+from evalkit.groups.sample_arrays import SampleArrays
 from evalkit.scoring.aggregate import combine
-from evalkit.statistics.arrays import Matrix, Vector
+from evalkit.statistics.arrays import Index, Matrix, Vector
 from evalkit.statistics.bootstrap import multinomial_counts
-from evalkit.statistics.cluster_bootstrap import ClusterInterval, interval_of_draws
+from evalkit.statistics.cluster_bootstrap import ClusterInterval, interval_of_draws, intervals_of_means
 from evalkit.text import count
 
 
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers behind an interval: of one group, in one measure.
+
+    Args:
+        place: of the measure, and of the group's line in it.
+        values: (v,) of the videos with a value.
+        member: (v,) the person of each, from 0.
+        median: whether the group's number is the median.
+    """
+
+    place: tuple[int, int]
+    values: Vector
+    member: Index
+    median: bool
+
+    @property
+    def persons(self) -> int:
+        return int(self.member.max()) + 1
+
+
 def group_lines(
-    labels: Mapping[str, str], measured: SampleValues, people: GroupedSamples, rules: FairnessRules
-) -> tuple[GroupLine, ...]:
-    """Return a line for every group of ``labels`` (sample -> group) that the measure is about, by name."""
-    members: dict[str, list[str]] = defaultdict(list)
-    for sample in people.samples:
-        if sample in labels and (sample in measured.values or sample in measured.reasons):
-            members[labels[sample]].append(sample)
-    return tuple(_line(value, members[value], measured, people, rules) for value in in_order(members))
+    attribute: str,
+    measures: Sequence[SampleValues],
+    arrays: SampleArrays,
+    rules: FairnessRules,
+    *,
+    intervals: bool = True,
+) -> list[tuple[GroupLine, ...]]:
+    """Return, for each measure, a line for every group of an attribute that it is about, by name.
+
+    Args:
+        attribute: whose groups.
+        measures: of all submissions: those with equally many people in a group share their draws.
+        arrays: their numbers.
+        rules: how groups are compared.
+        intervals: whether lines have theirs.
+    """
+    lines: list[list[GroupLine]] = []
+    wanted: list[_Numbers] = []
+    for at, measured in enumerate(measures):
+        lines.append([])
+        for line, numbers in _lines(attribute, measured, arrays, rules):
+            if numbers is not None and line.too_few is None:
+                wanted.append(replace(numbers, place=(at, len(lines[at]))))
+            lines[at].append(line)
+    for (at, group), found in _intervals(wanted, rules) if intervals else ():
+        low, high = found.ends or (None, None)
+        lines[at][group] = replace(lines[at][group], low=low, high=high, descriptive=found.descriptive)
+    return [tuple(one) for one in lines]
 
 
-def _line(
-    value: str, samples: Sequence[str], measured: SampleValues, people: GroupedSamples, rules: FairnessRules
-) -> GroupLine:
-    scored = [one for one in samples if one in measured.values]
-    who = [people.identity[one] for one in scored]
-    persons = len(set(who))
-    too_few = None
-    if len(scored) < rules.min_videos:
-        too_few = f"too few to say: {count(len(scored), 'video')} with a value, {rules.min_videos} are needed"
-    elif persons < rules.min_identities:
-        too_few = f"too few to say: {count(persons, 'person', 'people')}, {rules.min_identities} are needed"
-    line = GroupLine(
-        value=value,
-        samples=len(samples),
-        videos=len(scored),
-        identities=persons,
-        mean=None,
-        coverage=len(scored) / len(samples),
-        reasons=dict(Counter(measured.reasons[one] for one in samples if one in measured.reasons).most_common()),
-        too_few=too_few,
-    )
-    if not scored:
-        return line
-    numbers = np.array([measured.values[one] for one in scored], dtype=np.float64)
-    mean = combine(numbers, measured.measure.aggregate)
-    if too_few is not None:
-        return replace(line, mean=mean)
-    found = _interval(numbers, who, measured.measure.aggregate == "median", rules)
-    low, high = found.ends or (None, None)
-    return replace(line, mean=mean, low=low, high=high, descriptive=found.descriptive)
+def _lines(
+    attribute: str, measured: SampleValues, arrays: SampleArrays, rules: FairnessRules
+) -> Iterator[tuple[GroupLine, _Numbers | None]]:
+    """Yield the lines of a measure without their intervals, each with the numbers behind it, if any."""
+    names, label = arrays.labels(attribute)
+    values, about = arrays.values(measured), arrays.about(measured)
+    known = np.isfinite(values)
+    for group, name in enumerate(names):
+        own = about & (label == group)
+        if not own.any():
+            continue
+        scored = own & known
+        numbers = values[scored]
+        member = np.unique(arrays.person[scored], return_inverse=True)[1].astype(np.int64)
+        persons = int(member.max()) + 1 if len(member) else 0
+        samples = int(own.sum())
+        lacking = np.flatnonzero(own & ~known)
+        line = GroupLine(
+            value=name,
+            samples=samples,
+            videos=len(numbers),
+            identities=persons,
+            mean=combine(numbers, measured.measure.aggregate) if len(numbers) else None,
+            coverage=len(numbers) / samples,
+            reasons=dict(Counter(measured.reasons[arrays.people.samples[at]] for at in lacking).most_common()),
+            too_few=_too_few(len(numbers), persons, rules),
+        )
+        median = measured.measure.aggregate == "median"
+        yield line, _Numbers((0, 0), numbers, member, median) if len(numbers) else None
 
 
-def _interval(numbers: Vector, who: Sequence[str], median: bool, rules: FairnessRules) -> ClusterInterval:
-    """Return the interval of a group's number: people are drawn, each with all of their videos."""
-    member = np.unique(np.asarray(who), return_inverse=True)[1].astype(np.int64)
-    counts = _counts(int(member.max()) + 1, rules.draws, rules.seed)
-    if median:
-        return interval_of_draws(lambda weights: _weighted_medians(numbers, weights), member, counts)
-    # Sums of each person once, in place of a weight for every video in every draw.
-    of_people = np.column_stack([np.bincount(member, weights=numbers), np.bincount(member)])
-
-    def means(weights: Matrix) -> Vector:
-        totals = weights @ of_people
-        return np.asarray(totals[:, 0] / totals[:, 1])
-
-    return interval_of_draws(means, np.arange(len(of_people)), counts)
+def _too_few(videos: int, persons: int, rules: FairnessRules) -> str | None:
+    if videos < rules.min_videos:
+        return f"too few to say: {count(videos, 'video')} with a value, {rules.min_videos} are needed"
+    if persons < rules.min_identities:
+        return f"too few to say: {count(persons, 'person', 'people')}, {rules.min_identities} are needed"
+    return None
 
 
-@lru_cache(maxsize=64)  # groups of one size share their draws
-def _counts(people: int, draws: int, seed: int) -> Matrix:
-    return multinomial_counts(np.random.default_rng([seed, people]), people, draws)
+def _intervals(wanted: Sequence[_Numbers], rules: FairnessRules) -> Iterator[tuple[tuple[int, int], ClusterInterval]]:
+    """Yield the interval of each place: people are drawn, each with all of their videos.
+
+    Groups of equally many people share their draws, whatever the measure: so these are made once, and the means of
+    all of them are one product of matrices.
+    """
+    alike: dict[int, list[_Numbers]] = {}
+    for one in wanted:
+        alike.setdefault(one.persons, []).append(one)
+    for persons, some in alike.items():
+        counts = multinomial_counts(np.random.default_rng([rules.seed, persons]), persons, rules.draws)
+        means = [one for one in some if not one.median]
+        # Sums of each person once, in place of a weight for every video in every draw.
+        sums = [np.bincount(one.member, weights=one.values) for one in means]
+        videos = [np.bincount(one.member).astype(np.float64) for one in means]
+        if means:
+            found = intervals_of_means(np.column_stack(sums), np.column_stack(videos), counts)
+            yield from zip([one.place for one in means], found, strict=True)
+        for one in some:
+            if one.median:
+                yield (
+                    one.place,
+                    interval_of_draws(
+                        lambda weights, of=one.values: _weighted_medians(of, weights),  # type: ignore[misc]
+                        one.member,
+                        counts,
+                    ),
+                )
 
 
 def _weighted_medians(numbers: Vector, weights: Matrix) -> Vector:

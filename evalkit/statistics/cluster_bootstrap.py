@@ -67,6 +67,29 @@ def interval_of_draws(statistic: Callable[[Matrix], Vector], member: Index, coun
     return ClusterInterval(ends, counts.shape[1], len(values) - len(kept), deviation)
 
 
+def intervals_of_means(sums: Matrix, videos: Matrix, counts: Matrix) -> list[ClusterInterval]:
+    """Return the intervals of several means under the same draws, as `interval_of_draws` does for each of them.
+
+    Args:
+        sums: (clusters, m) sum of each cluster's values.
+        videos: (clusters, m) how many values it has, at least one.
+        counts: (draws, clusters) how often each cluster is in each draw.
+    """
+    drawn = np.empty((len(counts), sums.shape[1]))
+    at = 0
+    for size in block_sizes(sums.shape[1], len(counts)):
+        some = slice(at, at + size)
+        drawn[:, some] = (counts @ sums[:, some]) / (counts @ videos[:, some])
+        at += size
+    deviation = drawn.std(axis=0, ddof=1) if len(drawn) > 1 else np.full(sums.shape[1], np.nan)
+    return [
+        ClusterInterval(
+            percentile_interval(drawn[:, one]) if len(sums) > 1 else None, len(sums), 0, float(deviation[one])
+        )
+        for one in range(sums.shape[1])
+    ]
+
+
 def cluster_interval(
     statistic: Callable[[Matrix], Vector], *groupings: ArrayLike, seed: int, draws: int = BOOTSTRAP_DRAWS
 ) -> ClusterInterval:

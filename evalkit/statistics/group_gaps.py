@@ -112,6 +112,8 @@ class LabelShuffles:
         self._stratum = stratum[self._order].astype(np.float64)
         self._label = label[first][self._order]
         self._video_label = label
+        self._by_unit = np.argsort(self._unit, kind="stable")  # the videos, those of one unit side by side
+        self._starts = np.searchsorted(self._unit[self._by_unit], np.arange(len(self._label)))
 
     @property
     def changeable(self) -> bool:
@@ -126,38 +128,71 @@ class LabelShuffles:
             medians: whether a group's number is its median, not its mean.
         """
         tolerance = _ROUNDING * np.nanmax(np.abs(values), axis=0, initial=0.0)
-        observed = _spread(self._means(self._video_label[None], values, of_videos=True, medians=medians))[0]
         hits = np.zeros(values.shape[1])
         rng = np.random.default_rng(self._seed)
         units = len(self._label)
+        if medians:
+            observed = _spread(group_medians(self._video_label[None], values, self._groups))[0]
+        else:
+            totals = self._totals(values)
+            own = np.empty(units, dtype=np.int64)
+            own[self._order] = self._label
+            observed = _spread(self._means(own[None], totals))[0]
         width = max(units, len(values) * values.shape[1] if medians else self._groups * values.shape[1])
         for count in block_sizes(self._draws, width):
             keys = self._stratum + rng.random((count, units))
             labels = np.empty((count, units), dtype=np.int64)
             labels[:, self._order] = self._label[np.argsort(keys, axis=1)]
-            hits += (_spread(self._means(labels, values, medians=medians)) >= observed - tolerance).sum(axis=0)
+            found = (
+                group_medians(labels[:, self._unit], values, self._groups) if medians else self._means(labels, totals)
+            )
+            hits += (_spread(found) >= observed - tolerance).sum(axis=0)
         return np.asarray((1.0 + hits) / (1.0 + self._draws))
 
-    def _means(self, labels: Index, values: Matrix, *, of_videos: bool = False, medians: bool = False) -> Matrix:
-        """Return the groups' numbers (draws, groups, tests) under labels (draws, units), or (draws, n)."""
-        if medians:
-            return group_medians(labels if of_videos else labels[:, self._unit], values, self._groups)
+    def _totals(self, values: Matrix) -> _Totals:
         known = np.isfinite(values)
-        sums, counts = np.where(known, values, 0.0), known.astype(np.float64)
-        if not of_videos:
-            sums, counts = (_by_unit(part, self._unit) for part in (sums, counts))
-        out = np.full((len(labels), self._groups, values.shape[1]), np.nan)
-        for group in range(self._groups):
-            chosen = (labels == group).astype(np.float64)
-            total, number = chosen @ sums, chosen @ counts
-            np.divide(total, number, out=out[:, group], where=number > 0)
+        patterns, which = np.unique(known, axis=1, return_inverse=True)
+        sums, counts = (
+            np.add.reduceat(rows[self._by_unit], self._starts, axis=0)
+            for rows in (np.where(known, values, 0.0), patterns.astype(np.float64))
+        )
+        return _Totals(np.hstack([sums, counts]), sums.shape[1], which.reshape(-1))
+
+    def _means(self, labels: Index, totals: _Totals) -> Matrix:
+        """Return the groups' means (draws, groups, tests) under labels (draws, units).
+
+        A sparse matrix says which units each group has in each draw: one product for all groups, whatever their number.
+        What the largest group has is what the others leave of all.
+        """
+        from scipy.sparse import csr_array
+
+        draws, tests = len(labels), totals.tests
+        last = int(np.bincount(self._label, minlength=self._groups).argmax())
+        draw, unit = np.nonzero(labels != last)
+        row = draw * self._groups + labels[draw, unit]
+        chosen = csr_array((np.ones(len(row)), (row, unit)), shape=(draws * self._groups, labels.shape[1]))
+        parts = np.asarray(chosen @ totals.of_units).reshape(draws, self._groups, -1)
+        parts[:, last] = totals.of_units.sum(axis=0) - parts.sum(axis=1)
+        number = parts[:, :, tests:][:, :, totals.which]
+        out = np.full((draws, self._groups, tests), np.nan)
+        np.divide(parts[:, :, :tests], number, out=out, where=number > 0)
         return out
 
 
-def _by_unit(rows: Matrix, unit: Index) -> Matrix:
-    out = np.zeros((int(unit.max()) + 1, rows.shape[1]))
-    np.add.at(out, unit, rows)
-    return out
+@dataclass(frozen=True)
+class _Totals:
+    """Sums and numbers of values, by unit.
+
+    Args:
+        of_units: (units, tests + patterns) sums of each test's values, then how many values there are. Tests that lack
+            the same videos share their numbers.
+        tests: how many.
+        which: (tests,) the pattern of each.
+    """
+
+    of_units: Matrix
+    tests: int
+    which: Index
 
 
 def _spread(means: Matrix) -> Matrix:

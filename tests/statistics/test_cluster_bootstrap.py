@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from evalkit.errors import InputError
-from evalkit.statistics.cluster_bootstrap import cluster_interval, interval_of_draws
+from evalkit.statistics.bootstrap import multinomial_counts
+from evalkit.statistics.cluster_bootstrap import cluster_interval, interval_of_draws, intervals_of_means
 from evalkit.statistics.detection import ScoredVideos, roc_auc
 
 LABELS = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
@@ -66,3 +67,20 @@ def test_a_video_without_a_cluster_is_refused():
         interval_of_draws(auc, PEOPLE, np.ones((5, 3)))
     with pytest.raises(InputError):
         cluster_interval(auc, seed=0)
+
+
+def test_intervals_of_many_means_are_those_of_each():
+    rng = np.random.default_rng(3)
+    member = np.repeat(np.arange(30), rng.integers(1, 4, 30))
+    values = rng.normal(size=(len(member), 5))
+    counts = multinomial_counts(np.random.default_rng(1), 30, 400)
+    sums = np.column_stack([np.bincount(member, weights=column) for column in values.T])
+    videos = np.column_stack([np.bincount(member).astype(float)] * 5)
+    for column, found in zip(values.T, intervals_of_means(sums, videos, counts), strict=True):
+        one = interval_of_draws(lambda weights, of=column: weights @ of / weights.sum(axis=1), member, counts)
+        assert found.ends == pytest.approx(one.ends, rel=1e-12)
+        assert found.deviation == pytest.approx(one.deviation, rel=1e-12)
+        assert (found.clusters, found.lost) == (one.clusters, one.lost) == (30, 0)
+    (alone,) = intervals_of_means(np.array([[2.0]]), np.array([[1.0]]), np.ones((400, 1)))
+    assert alone.ends is None
+    assert alone.descriptive

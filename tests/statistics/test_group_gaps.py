@@ -150,3 +150,48 @@ def test_false_alarms_of_a_family_and_a_planted_gap():
     # If the rate is 5 %, more alarms than this come up in fewer than one of a thousand such tests.
     assert alarms <= stats.binom.ppf(0.999, runs, 0.05)
     assert found >= 0.9 * runs
+
+
+@pytest.mark.parametrize("groups", [2, 3, 7])
+def test_p_values_are_those_of_one_shuffle_and_one_mean_after_the_other(groups: int):
+    """The same shuffles, counted in plain loops: single videos, people with several, and people of several groups."""
+    rng = np.random.default_rng(groups)
+    person = np.repeat(np.arange(60), 2)
+    label = (rng.integers(0, groups, 60))[person]
+    label[:8] = np.arange(8) % groups  # four people whose two videos are of two groups
+    values = rng.normal(size=(120, 6))
+    values[:, 1] = values[:, 1].round()  # many equal gaps
+    values[:, 2] = rng.random(120) < 0.9
+    values[rng.random(120) < 0.2, 3] = np.nan
+    values[label == 1, 4] = np.nan  # a whole group without a value
+    values[:, 5] = 7.0
+    draws, seed = 150, 4
+
+    several = np.array([len(set(label[person == one])) > 1 for one in range(60)])
+    units = [[at] for at in np.flatnonzero(several[person])]  # a video each, after the people with one label
+    units = [list(np.flatnonzero(person == one)) for one in range(60) if not several[one]] + units
+    stratum = np.array([1 + person[unit[0]] if several[person[unit[0]]] else 0 for unit in units], dtype=float)
+    order = np.argsort(stratum, kind="stable")
+    carried = label[[units[at][0] for at in order]]
+
+    def gaps(labels: np.ndarray) -> list[float]:
+        means = [
+            [column[labels == group] for group in range(groups)]
+            for column in (values[:, at] for at in range(values.shape[1]))
+        ]
+        known = [[part[np.isfinite(part)].mean() for part in parts if np.isfinite(part).any()] for parts in means]
+        return [max(some) - min(some) for some in known]
+
+    observed = np.array(gaps(label))
+    hits = np.zeros(values.shape[1])
+    numbers = np.random.default_rng(seed)
+    for _ in range(draws):
+        keys = stratum[order] + numbers.random(len(units))
+        shuffled = np.empty(120, dtype=np.int64)
+        for unit, given in zip(order, carried[np.argsort(keys)], strict=True):
+            shuffled[units[unit]] = given
+        hits += np.array(gaps(shuffled)) >= observed - 1e-11
+    found = LabelShuffles(label, person, draws=draws, seed=seed).p_values(values)
+    assert list(found) == list((1 + hits) / (1 + draws))
+    assert 0.01 < found[1] < 1
+    assert found[5] == 1.0
