@@ -78,7 +78,11 @@ def ratings_for(audience: Audience, snapshot: Snapshot, report: RatingReport) ->
         gold=(),
         dimensions=tuple(names.dimension(one) for one in report.dimensions),
         comparisons=tuple(
-            replace(one, teams=tuple(team for team in one.teams if names.shows_team(team.team)))
+            replace(
+                one,
+                teams=tuple(team for team in one.teams if names.shows_team(team.team)),
+                references=tuple(row for row in one.references if names.shows_team(row.team)),
+            )
             for one in report.comparisons
         ),
     )
@@ -209,6 +213,7 @@ class _PublicNames:
             key=None,
             raters={},
             gold=(),
+            gold_pairs=(),
             speeds=(),
             decisions=tuple(self._decision(one) for one in snapshot.decisions if one.target in {"rater", "answer"}),
             imports=tuple(self._import(one) for one in snapshot.imports),

@@ -12,6 +12,7 @@ from typing import Any
 
 from evalkit.board.model import Snapshot
 from evalkit.rating_report.model import DimensionReport, RaterReport, RatingReport, TeamScore
+from evalkit.rating_report.screening import asked_kind
 from evalkit.ratings import REASON_TITLES
 from evalkit.reports.audience import Audience, ratings_for
 from evalkit.reports.page import listed, render_page
@@ -57,6 +58,7 @@ def render_ratings_report(snapshot: Snapshot, report: RatingReport, audience: Au
         audience: who may see it.
     """
     snapshot, report = ratings_for(audience, snapshot, report)
+    answers = asked_kind(snapshot)
     return render_page(
         "ratings",
         audience=audience,
@@ -66,7 +68,8 @@ def render_ratings_report(snapshot: Snapshot, report: RatingReport, audience: Au
         report=report,
         summary=_summary(report),
         reasons=_reasons(report),
-        raters=[(rater, _state(rater)) for rater in report.raters],
+        raters=[(rater, _state(rater, answers)) for rater in report.raters],
+        answers=answers,
         dimensions=[_dimension(one) for one in report.dimensions],
         estimator_words=ESTIMATOR_WORDS,
         day_rows=DAY_ROWS,
@@ -116,12 +119,12 @@ def _reasons(report: RatingReport) -> list[tuple[str, str, int, int]]:
     ]
 
 
-def _state(rater: RaterReport) -> _RaterState:
+def _state(rater: RaterReport, answers: str) -> _RaterState:
     if rater.decisions:
         return _RaterState("excluded", "error", 0, f"Decision {rater.decisions[0].number} holds; it can be revoked.")
     if rater.rejected_by:
         if rater.counted:
-            effect = f"A decision would exclude {count(rater.counted, 'rating')} that count."
+            effect = f"A decision would exclude {count(rater.counted, answers)} that count."
         else:
             effect = "A decision would change nothing: none of the ratings counts anyway."
         return _RaterState("flagged", "warning", 1, effect)

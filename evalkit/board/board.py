@@ -20,7 +20,7 @@ from evalkit.board.database import make, open_engine
 from evalkit.board.database_location import DatabaseLocation, parse_location
 from evalkit.board.db_errors import translate_db_errors
 from evalkit.board.imports import Imported, KeyMerged, Undone, make_source
-from evalkit.board.model import AuditEntry, DecisionChange, GoldItem, Snapshot, Target
+from evalkit.board.model import AuditEntry, DecisionChange, GoldItem, GoldPair, Snapshot, Target
 from evalkit.board.names import clean_name
 from evalkit.board.reading import read_by_rater, read_challenge, read_held, read_snapshot, read_teams
 from evalkit.board.runs import Outcome, Strips, set_primary
@@ -271,6 +271,11 @@ class Board:
         """Set the items whose correct answer is known; earlier ones that are not among them are removed."""
         with self._write(by) as write:
             imports.set_gold(write, items)
+
+    def set_gold_pairs(self, pairs: Sequence[GoldPair], *, by: str) -> None:
+        """Set the comparisons whose correct answer is known; earlier ones that are not among them are removed."""
+        with self._write(by) as write:
+            imports.set_gold_pairs(write, pairs)
 
     def set_rater_team(self, rater: str, team: str | None, *, by: str) -> None:
         """Set which team a rater belongs to; ``None`` removes that. It is not needed for members of a team."""

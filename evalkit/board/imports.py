@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import and_, func, select
 
 from evalkit.board.audit import names, stored_time
-from evalkit.board.model import GoldItem
+from evalkit.board.model import GoldItem, GoldPair
 from evalkit.board.names import check_ids, clean_reason, file_name
-from evalkit.board.tables import answers, cards, gold, imports, is_active, keys, reference, speeds
+from evalkit.board.tables import answers, cards, gold, gold_pairs, imports, is_active, keys, reference, speeds
 from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError, did_you_mean
 from evalkit.ratings.model import Answer, Key
@@ -208,6 +208,33 @@ def set_gold(write: Write, items: Sequence[GoldItem]) -> None:
         write.log("set-gold", names(sorted({item.item for item in items}), 3), {"items": len(items)})
 
 
+def set_gold_pairs(write: Write, pairs: Sequence[GoldPair]) -> None:
+    """Set the comparisons whose answer is known; see `evalkit.board.Board.set_gold_pairs`."""
+    wanted: dict[tuple[str, str, tuple[str, str]], GoldPair] = {}
+    for pair in (one.in_order() for one in pairs):
+        check_ids((pair.sample, pair.dimension, *pair.sides), "The gold comparison")
+        shown = " and ".join(f"'{escape_for_display(side, limit=60)}'" for side in pair.sides)
+        if not (0 <= pair.low <= pair.high <= 1) or (pair.low == pair.high == 0.5 and not pair.draw):
+            raise InputError(f"The answer to the comparison of {shown} can't be from {pair.low} to {pair.high}.")
+        if pair.sides[0] == pair.sides[1]:
+            raise InputError(f"The comparison of {shown} is of one side with itself.")
+        if (pair.sample, pair.dimension, pair.sides) in wanted:
+            raise InputError(f"The comparison of {shown} appears twice.")
+        wanted[pair.sample, pair.dimension, pair.sides] = pair
+    stale = []
+    for row in write.connection.execute(select(gold_pairs).where(is_active(gold_pairs))):
+        place = (row.sample, row.dimension, (row.first, row.second))
+        if wanted.get(place) == GoldPair(*place, row.low, row.high, bool(row.draw)):
+            del wanted[place]
+        else:
+            stale.append(row.id)
+    if stale:
+        write.end(gold_pairs, gold_pairs.c.id.in_(stale))
+    write.add(gold_pairs, [_gold_pair_row(pair) for pair in wanted.values()])
+    if write.changed:
+        write.log("set-gold-pairs", names(sorted({pair.sample for pair in pairs}), 3), {"pairs": len(pairs)})
+
+
 def _row(answer: Answer, source: ImportSource, number: int) -> dict[str, Any]:
     """Return the row of import ``number`` that holds ``answer``.
 
@@ -240,6 +267,11 @@ def _row(answer: Answer, source: ImportSource, number: int) -> dict[str, Any]:
 
 def _gold_row(item: GoldItem) -> dict[str, Any]:
     return {"item": item.item, "dimension": item.dimension, "low": float(item.low), "high": float(item.high)}
+
+
+def _gold_pair_row(pair: GoldPair) -> dict[str, Any]:
+    row = {"sample": pair.sample, "dimension": pair.dimension, "first": pair.sides[0], "second": pair.sides[1]}
+    return {**row, "low": float(pair.low), "high": float(pair.high), "draw": int(pair.draw)}
 
 
 def _merge_key(write: Write, key: Key, *, replace: bool = False, allow_unknown: bool = False) -> KeyMerged:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -132,6 +132,37 @@ class GoldItem:
 
 
 @dataclass(frozen=True)
+class GoldPair:
+    """A comparison whose right answer is known.
+
+    Args:
+        sample: of both videos.
+        dimension: id; empty where the challenge asks only one question.
+        sides: the first and the second, as comparisons call them.
+        low, high: fewest and most points of the first that are right, 0..1.
+        draw: whether 0.5 is right where it lies between them.
+    """
+
+    sample: str
+    dimension: str
+    sides: tuple[str, str]
+    low: float
+    high: float
+    draw: bool = True
+
+    def in_order(self) -> GoldPair:
+        """Return the same with its sides in the order of their names."""
+        if self.sides[0] <= self.sides[1]:
+            return self
+        return replace(self, sides=self.sides[::-1], low=1 - self.high, high=1 - self.low)
+
+    def is_right(self, left: str, points: float) -> bool:
+        """Return whether it is right that the side ``left`` gets ``points``."""
+        of_first = points if left == self.sides[0] else 1 - points
+        return self.low <= of_first <= self.high and (self.draw or of_first != 0.5)
+
+
+@dataclass(frozen=True)
 class Decision:
     """A decision that something does not count. Decisions are never deleted: they are revoked.
 
@@ -233,6 +264,7 @@ class Snapshot:
         key: what anonymous items are; ``None`` when no key was given.
         raters: rater -> own team, for raters who are known to have one.
         gold: items with a known answer.
+        gold_pairs: comparisons with one.
         decisions: all, revoked ones included.
         imports: those that were not undone.
         reference: sample id -> small JPEG of the reference picture or strip of the reference video.
@@ -251,6 +283,7 @@ class Snapshot:
     key: Key | None = None
     raters: Mapping[str, str] = field(default_factory=dict)
     gold: tuple[GoldItem, ...] = ()
+    gold_pairs: tuple[GoldPair, ...] = ()
     decisions: tuple[Decision, ...] = ()
     imports: tuple[Import, ...] = ()
     reference: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)

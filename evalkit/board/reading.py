@@ -17,6 +17,7 @@ from evalkit.board.model import (
     AuditEntry,
     Decision,
     GoldItem,
+    GoldPair,
     Import,
     MeasuredSpeed,
     Origin,
@@ -34,6 +35,7 @@ from evalkit.board.tables import (
     choices,
     decisions,
     gold,
+    gold_pairs,
     imports,
     is_active,
     keys,
@@ -109,6 +111,7 @@ def _frame(connection: Connection, number: int) -> Snapshot:
         key=_key(connection, number),
         raters=_raters(connection, number, everyone),
         gold=_gold(connection, number),
+        gold_pairs=_gold_pairs(connection, number),
         decisions=_decisions(connection, number, log),
         imports=_imports(connection, log),
         signers=_signers(connection, number),
@@ -266,6 +269,14 @@ def _gold(connection: Connection, number: int) -> tuple[GoldItem, ...]:
         GoldItem(row.item, row.dimension, row.low, row.high) for row in connection.execute(_active_rows(gold, number))
     ]
     return tuple(sorted(found, key=lambda item: (item.item, item.dimension)))
+
+
+def _gold_pairs(connection: Connection, number: int) -> tuple[GoldPair, ...]:
+    found = [
+        GoldPair(row.sample, row.dimension, (row.first, row.second), row.low, row.high, bool(row.draw))
+        for row in connection.execute(_active_rows(gold_pairs, number))
+    ]
+    return tuple(sorted(found, key=lambda pair: (pair.sample, pair.dimension, pair.sides)))
 
 
 def _decisions(connection: Connection, number: int, log: list[AuditEntry]) -> tuple[Decision, ...]:

@@ -8,24 +8,28 @@ list a table's columns, a step that adds a column also drops and creates the tri
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text, update
 
-from evalkit.board.tables import metadata, speeds
+from evalkit.board.tables import gold_pairs, metadata, speeds
 from evalkit.board.triggers import protection_of, protection_statements
 
 FIRST_REVISION = "0001"
 
 
-def _add_speeds(connection: Connection) -> None:
-    """Add the table of measurements of speed."""
-    speeds.create(connection)
-    for statement in protection_of(connection.dialect.name, speeds.name):
+def _add(table: Table, connection: Connection) -> None:
+    """Add a table."""
+    table.create(connection)
+    for statement in protection_of(connection.dialect.name, table.name):
         connection.execute(text(statement))
 
 
 # (revision that the step leads to, what it does), the oldest first.
-UPGRADES: tuple[tuple[str, Callable[[Connection], None]], ...] = (("0002", _add_speeds),)
+UPGRADES: tuple[tuple[str, Callable[[Connection], None]], ...] = (
+    ("0002", partial(_add, speeds)),
+    ("0003", partial(_add, gold_pairs)),
+)
 
 _version = Table("board_version", MetaData(), Column("version_num", String(32), primary_key=True))
 

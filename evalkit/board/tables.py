@@ -152,6 +152,18 @@ gold = _facts(
 )
 _one_active(gold, "item", "dimension")
 
+gold_pairs = _facts(  # comparisons whose right answer is known; the sides in the order of their names
+    "gold_pairs",
+    Column("sample", Text, nullable=False),
+    Column("dimension", Text, nullable=False),
+    Column("first", Text, nullable=False),
+    Column("second", Text, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("draw", Integer, nullable=False),
+)
+_one_active(gold_pairs, "sample", "dimension", "first", "second")
+
 imports = _facts(
     "imports",
     Column("file", Text, nullable=False),

@@ -12,6 +12,7 @@ from evalkit.board.names import check_ids, clean_name, clean_reason, folded
 from evalkit.board.tables import cards, choices, is_active, members, raters, runs, strips, teams
 from evalkit.board.writing import Write
 from evalkit.errors import InputError, did_you_mean
+from evalkit.ratings.sides import is_nobodys
 from evalkit.text import escape_for_display
 
 
@@ -51,6 +52,8 @@ def has_team(write: Write, name: str) -> bool:
 def insert_team(write: Write, name: str) -> Found:
     """Add a team without people and without an entry of the log, which the caller writes."""
     name = clean_name(name, "team")
+    if is_nobodys(name):
+        raise InputError(f"No team can be called '{name}': comparisons call a video so that is no team's.")
     row = write.connection.execute(select(teams).where(is_active(teams), teams.c.folded == folded(name))).first()
     if row is not None:
         raise InputError(f"The team '{row.name}' is on the board already.")

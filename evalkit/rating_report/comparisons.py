@@ -1,30 +1,73 @@
-"""Comparisons in a report: points, Bradley-Terry strengths, and whether every two teams met equally often."""
+"""Comparisons in a report: points, Bradley-Terry strengths, whether every two teams met equally often, the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from evalkit.errors import InputError
-from evalkit.rating_report.model import ComparedTeam, ComparisonReport
+from evalkit.rating_report.model import AgainstReference, ComparedTeam, ComparisonReport
 from evalkit.ratings.model import Answer, AnswerVerdict
+from evalkit.ratings.sides import REFERENCE, is_nobodys
+from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.arrays import IntervalEstimate
+from evalkit.statistics.bootstrap import two_way_interval
 from evalkit.statistics.bradley_terry import Strengths, bradley_terry
 from evalkit.statistics.pair_points import pair_points, win_matrix
 
 
-def comparison_reports(counted: Sequence[AnswerVerdict]) -> tuple[ComparisonReport, ...]:
+def comparison_reports(
+    verdicts: Sequence[AnswerVerdict], *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
+) -> tuple[ComparisonReport, ...]:
     """Return the report of each dimension's comparisons, sorted by dimension.
 
     Args:
-        counted: the verdicts on the comparisons that count.
+        verdicts: on all comparisons.
+        draws: resamples for the intervals of teams against the real videos.
+        seed: of these.
     """
     by_dimension: dict[str, list[Answer]] = {}
-    for verdict in counted:
-        by_dimension.setdefault(verdict.answer.dimension, []).append(verdict.answer)
-    return tuple(_report(dimension, compared) for dimension, compared in sorted(by_dimension.items()))
+    for verdict in verdicts:
+        if verdict.counted:
+            by_dimension.setdefault(verdict.answer.dimension, []).append(verdict.answer)
+    return tuple(
+        _report(dimension, compared, against_reference(verdicts, dimension, draws=draws, seed=seed))
+        for dimension, compared in sorted(by_dimension.items())
+    )
 
 
-def _report(dimension: str, compared: Sequence[Answer]) -> ComparisonReport:
+def against_reference(
+    verdicts: Sequence[AnswerVerdict], dimension: str, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
+) -> tuple[AgainstReference, ...]:
+    """Return how each team's videos fared beside the real ones, in one dimension; the closest to the truth first.
+
+    All comparisons of a team with the real video are taken that no rule and no decision rejects, but that they rank
+    nobody; of a rater's several of the same two videos the first.
+    """
+    points: dict[str, dict[tuple[str, str], float]] = {}
+    for verdict in verdicts:
+        answer = verdict.answer
+        teams = [side for side in answer.teams if not is_nobodys(side)]
+        if answer.dimension == dimension and verdict.codes == ("not-ranked",) and REFERENCE in answer.teams and teams:
+            of_team = answer.value if answer.teams[0] == teams[0] else 1 - answer.value
+            points.setdefault(teams[0], {}).setdefault((answer.item, answer.rater), of_team)
+    rows = [_against(team, found, draws, seed) for team, found in points.items()]
+    return tuple(sorted(rows, key=lambda row: (-(row.points.value or 0.0), row.team)))
+
+
+def _against(team: str, found: Mapping[tuple[str, str], float], draws: int, seed: int) -> AgainstReference:
+    _, sample = np.unique([sample for sample, _ in found], return_inverse=True)
+    _, rater = np.unique([rater for _, rater in found], return_inverse=True)
+    value = np.array(list(found.values()), dtype=np.float64)
+    point = float(np.mean([value[sample == at].mean() for at in range(sample.max() + 1)]))
+    ends = two_way_interval(sample, rater, value, point, draws=draws, seed=seed)
+    if ends is None:
+        return AgainstReference(team, len(value), IntervalEstimate(point, reason="fewer than two samples or raters"))
+    return AgainstReference(team, len(value), IntervalEstimate(point, *ends))
+
+
+def _report(dimension: str, compared: Sequence[Answer], references: tuple[AgainstReference, ...]) -> ComparisonReport:
     teams = sorted({team for one in compared for team in one.teams})
     number = {team: at for at, team in enumerate(teams)}
     wins = win_matrix(
@@ -59,6 +102,7 @@ def _report(dimension: str, compared: Sequence[Answer]) -> ComparisonReport:
         teams=tuple(sorted(rows, key=lambda row: (-row.points, row.team))),
         reason=reason,
         left_share=sum(one.value for one in compared) / len(compared),
+        references=references,
     )
 
 

@@ -16,7 +16,7 @@ from evalkit.rating_report.dimensions import dimension_report
 from evalkit.rating_report.model import AnswersOfDay, GoldItemReport, RatingReport
 from evalkit.rating_report.raters import rater_reports
 from evalkit.rating_report.tables import by_video, video_finder
-from evalkit.ratings.model import AnswerVerdict
+from evalkit.ratings.model import Answer, AnswerVerdict
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.text import count, escape_for_display
 
@@ -48,10 +48,10 @@ def compute_rating_report(snapshot: Snapshot, *, draws: int = BOOTSTRAP_DRAWS, s
             for dimension in rules.dimensions
             if dimension.id in asked
         ),
-        comparisons=comparison_reports(filtered.counted("comparison")),
+        comparisons=comparison_reports(filtered.of("comparison"), draws=draws, seed=seed),
         days=days,
         undated=undated,
-        gold=_gold(snapshot, ratings),
+        gold=(*_gold(snapshot, ratings), *_gold_pairs(snapshot, filtered.of("comparison"))),
         notes=tuple(_notes(snapshot, ratings)),
     )
 
@@ -76,6 +76,21 @@ def _gold(snapshot: Snapshot, ratings: Sequence[AnswerVerdict]) -> tuple[GoldIte
         given = values.get((gold.item, gold.dimension), [])
         wrong = sum(not gold.low <= value <= gold.high for value in given)
         rows.append(GoldItemReport(gold.item, gold.dimension, gold.low, gold.high, len(given), wrong))
+    return tuple(rows)
+
+
+def _gold_pairs(snapshot: Snapshot, comparisons: Sequence[AnswerVerdict]) -> tuple[GoldItemReport, ...]:
+    given: dict[tuple[str, str, frozenset[str]], list[Answer]] = {}
+    for verdict in comparisons:
+        if "repeated" not in verdict.codes:
+            answer = verdict.answer
+            given.setdefault((answer.item, answer.dimension, frozenset(answer.teams)), []).append(answer)
+    rows = []
+    for pair in snapshot.gold_pairs:
+        found = given.get((pair.sample, pair.dimension, frozenset(pair.sides)), [])
+        wrong = sum(not pair.is_right(one.teams[0], one.value) for one in found)
+        about = (pair.sample, pair.dimension, pair.low, pair.high)
+        rows.append(GoldItemReport(*about, len(found), wrong, pair.sides, pair.draw))
     return tuple(rows)
 
 

@@ -144,11 +144,12 @@ class RaterInDimension:
 
 @dataclass(frozen=True)
 class RepeatedAnswers:
-    """Answers of one rater to the same video under several ids.
+    """Answers of one rater to the same video under several ids, or to the same two videos.
 
     Args:
-        answers: (video, dimension) that the rater answered twice or more.
-        mean_difference: mean distance between the smallest and the largest answer, in units of the scale.
+        answers: (video or two videos, dimension) that the rater answered twice or more.
+        mean_difference: mean distance between the smallest and the largest answer, in units of the scale; of
+            comparisons in points, 0 where the rater always agrees with themselves and 1 where never.
     """
 
     answers: int
@@ -162,7 +163,7 @@ class RaterReport:
     Args:
         rater: id.
         own_team: the rater's, when known.
-        ratings, counted: on the board, and those that count.
+        ratings, counted: on the board, and those that count; comparisons where the challenge asks for them.
         median_seconds: time for an item; ``None`` where no time is known.
         bias, inconsistency, rest_correlation, p913_correlation: means over the dimensions in which they are known.
         most_common_share: share of the rater's most frequent answer, over all answers; ``None`` without any.
@@ -215,6 +216,22 @@ class ComparedTeam:
 
 
 @dataclass(frozen=True)
+class AgainstReference:
+    """A team's videos beside the real ones, which raters did not know; it ranks nobody.
+
+    Args:
+        team: name.
+        comparisons: with the real video of the same sample.
+        points: share that the team got, 0..1: 0.5 where nobody tells the two apart. The mean over samples of the mean
+            over raters, with its interval by the two-way bootstrap.
+    """
+
+    team: str
+    comparisons: int
+    points: IntervalEstimate
+
+
+@dataclass(frozen=True)
 class ComparisonReport:
     """The comparisons in one dimension.
 
@@ -226,6 +243,7 @@ class ComparisonReport:
         teams: most points first.
         reason: why there are no strengths; ``None`` when there are.
         left_share: share of the points that the left side got, 0..1; far from one half, the side decides.
+        references: each team against the real videos, closest first; empty where nobody compared them.
     """
 
     dimension: str
@@ -236,6 +254,7 @@ class ComparisonReport:
     teams: tuple[ComparedTeam, ...]
     reason: str | None
     left_share: float
+    references: tuple[AgainstReference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -249,7 +268,11 @@ class AnswersOfDay:
 
 @dataclass(frozen=True)
 class GoldItemReport:
-    """An item with a known answer: the correct scores, ``low`` to ``high``, and how many answers were wrong."""
+    """An item with a known answer: the correct scores, ``low`` to ``high``, and how many answers were wrong.
+
+    Of a comparison, ``sides`` are the two, the scores are points of the first, and ``draw`` tells whether a draw is
+    right where it lies between them.
+    """
 
     item: str
     dimension: str
@@ -257,6 +280,8 @@ class GoldItemReport:
     high: float
     answers: int
     wrong: int
+    sides: tuple[str, ...] = ()
+    draw: bool = True
 
 
 @dataclass(frozen=True)

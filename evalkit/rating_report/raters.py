@@ -11,23 +11,24 @@ from evalkit.board.filtering import FilteredAnswers
 from evalkit.board.model import Snapshot
 from evalkit.rating_report.dimensions import rater_model
 from evalkit.rating_report.model import RaterInDimension, RaterReport, RepeatedAnswers, ScreeningResult
-from evalkit.rating_report.screening import screen
-from evalkit.rating_report.tables import VideoTable
+from evalkit.rating_report.screening import asked_kind, screen
+from evalkit.rating_report.tables import VideoTable, shown_item
 from evalkit.ratings.model import AnswerVerdict
 
 
 def rater_reports(
     snapshot: Snapshot, filtered: FilteredAnswers, tables: Mapping[str, VideoTable]
 ) -> tuple[RaterReport, ...]:
-    """Return the report of each rater, sorted by id.
+    """Return the report of each rater, sorted by id: of ratings, or of comparisons where the challenge asks for them.
 
     Args:
         snapshot: the board.
-        filtered: which of its ratings count.
+        filtered: which of its answers count.
         tables: dimension -> the ratings that count, by video.
     """
     given: dict[str, list[AnswerVerdict]] = {}
-    ratings = filtered.of("rating")
+    kind = asked_kind(snapshot)
+    ratings = filtered.of(kind)
     for verdict in ratings:
         given.setdefault(verdict.answer.rater, []).append(verdict)
     screened = screen(snapshot, filtered)
@@ -36,7 +37,7 @@ def rater_reports(
     left_out = Counter(
         verdict.answer.rater for verdict in ratings if answer_decisions and verdict.answer.id in answer_decisions
     )
-    spans: dict[str, list[float]] = {}
+    spans = _pair_spans(ratings) if kind == "comparison" else {}
     for found in tables.values():
         for (rater, _), span in found.spans.items():
             spans.setdefault(rater, []).append(span)
@@ -98,8 +99,24 @@ def _median_seconds(verdicts: Sequence[AnswerVerdict]) -> float | None:
     screens: dict[str, float] = {}
     for verdict in verdicts:
         if verdict.answer.seconds is not None:
-            screens.setdefault(verdict.answer.item, verdict.answer.seconds)
+            screens.setdefault(shown_item(verdict.answer), verdict.answer.seconds)
     return float(np.median(list(screens.values()))) if screens else None
+
+
+def _pair_spans(verdicts: Sequence[AnswerVerdict]) -> dict[str, list[float]]:
+    """Return rater -> of each two videos that the rater compared again, the largest difference in points."""
+    points: dict[tuple[str, str, str, tuple[str, ...]], list[float]] = {}
+    for verdict in verdicts:
+        answer = verdict.answer
+        if set(verdict.codes) <= {"duplicate"}:
+            sides = tuple(sorted(answer.teams))
+            of_first = answer.value if answer.teams == sides else 1 - answer.value
+            points.setdefault((answer.rater, answer.item, answer.dimension, sides), []).append(of_first)
+    found: dict[str, list[float]] = {}
+    for (rater, *_), given in points.items():
+        if len(given) > 1:
+            found.setdefault(rater, []).append(max(given) - min(given))
+    return found
 
 
 def _most_common_share(verdicts: Sequence[AnswerVerdict]) -> float | None:

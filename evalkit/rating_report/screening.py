@@ -1,5 +1,8 @@
 """The screening rules over all dimensions of a board, and the exclusions that they propose.
 
+They look at the answers of the kind that the challenge asks for. Of comparisons, an item is two sides of a sample, and
+the rules that compare scores with those of others are not applied.
+
 The time that raters take is tested over all of their answers, those outside the rules included; their scores only where
 the challenge's rules let them count. A rater whose answers count is compared with the others that count. A rater who is
 excluded by a decision is compared with everybody, the own answers included, so that the report shows their figures.
@@ -16,8 +19,8 @@ from evalkit.board.filtering import FilteredAnswers, filter_answers
 from evalkit.board.model import Snapshot
 from evalkit.errors import UsageError, did_you_mean
 from evalkit.rating_report.model import ScreeningResult
-from evalkit.rating_report.tables import by_item
-from evalkit.ratings.model import AnswerVerdict, ReasonCode
+from evalkit.rating_report.tables import by_item, shown_item
+from evalkit.ratings.model import AnswerKind, AnswerVerdict, ReasonCode
 from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.rater_correlation import p913_correlation, rest_correlation
 from evalkit.statistics.screening import RaterVerdict, bt500, gold_items, speeders, straight_liners
@@ -38,18 +41,19 @@ _BY_DIMENSION: dict[str, Callable[[OpinionTable], list[RaterVerdict]]] = {
     "p913": p913_correlation,
     "bt500": bt500,
 }
+_OF_COMPARISONS = frozenset({"speeders", "straight-liners", "gold"})
 _NO_ANSWER: frozenset[ReasonCode] = frozenset({"repeated", "duplicate"})
 _NO_SCORE: frozenset[ReasonCode] = _NO_ANSWER | {"off-scale", "unknown-dimension", "rejected"}
 
 
 @dataclass(frozen=True)
 class _ScreenedBoard:
-    """The ratings that the rules look at.
+    """The answers that the rules look at, all of one kind.
 
     Args:
         snapshot: the board.
-        raters: everybody who rated, sorted.
-        every: all ratings.
+        raters: everybody who answered, sorted.
+        every: all answers.
         valid: those that the challenge's rules let count, whatever decisions say.
         counted: those that count.
     """
@@ -64,7 +68,7 @@ class _ScreenedBoard:
 def screen(
     snapshot: Snapshot, filtered: FilteredAnswers, rules: Sequence[str] = tuple(RULES)
 ) -> dict[str, tuple[ScreeningResult, ...]]:
-    """Return rater -> the result of each of ``rules``, in their order, for everybody who rated.
+    """Return rater -> the result of each of ``rules``, in their order, for everybody who answered as is asked.
 
     A rule that works per dimension rejects a rater when it does so in more than half of the dimensions in which it has
     a statistic.
@@ -78,19 +82,25 @@ def screen(
                 f"There is no screening rule '{rule}'.{did_you_mean(rule, RULES)}",
                 expected=", ".join(RULES),
             )
-    ratings = filtered.of("rating")
+    kind = asked_kind(snapshot)
+    answers = filtered.of(kind)
     board = _ScreenedBoard(
         snapshot,
-        tuple(sorted({verdict.answer.rater for verdict in ratings})),
-        ratings,
-        tuple(verdict for verdict in ratings if set(verdict.codes) <= {"excluded"}),
-        filtered.counted("rating"),
+        tuple(sorted({verdict.answer.rater for verdict in answers})),
+        answers,
+        tuple(verdict for verdict in answers if set(verdict.codes) <= {"excluded"}),
+        filtered.counted(kind),
     )
     found: dict[str, list[ScreeningResult]] = {rater: [] for rater in board.raters}
     for rule in dict.fromkeys(rules):
         for rater, by_dimension in _ask(rule, board).items():
             found[rater].append(_result(rule, rater, by_dimension))
     return {rater: tuple(screenings) for rater, screenings in found.items()}
+
+
+def asked_kind(snapshot: Snapshot) -> AnswerKind:
+    """Return the kind of answers that are screened: the one that the challenge asks for, ratings if it asks nothing."""
+    return "comparison" if snapshot.challenge.ratings.method == "pairs" else "rating"
 
 
 def propose_exclusions(snapshot: Snapshot, rules: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -112,10 +122,13 @@ def propose_exclusions(snapshot: Snapshot, rules: Sequence[str]) -> list[tuple[s
 
 
 def _ask(rule: str, board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
+    pairs = asked_kind(board.snapshot) == "comparison"
+    if pairs and rule not in _OF_COMPARISONS:
+        return {rater: {"": _untested(rater)} for rater in board.raters}
     if rule == "speeders":
         return _speeders(board)
     if rule == "gold":
-        return _gold(board)
+        return _gold_pairs(board) if pairs else _gold(board)
     return _by_dimension(_BY_DIMENSION[rule], board)
 
 
@@ -125,7 +138,7 @@ def _speeders(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
     for verdict in board.every:
         answer = verdict.answer
         if answer.seconds is not None and _NO_ANSWER.isdisjoint(verdict.codes):
-            screens.setdefault((answer.rater, answer.item), answer.seconds)
+            screens.setdefault((answer.rater, shown_item(answer)), answer.seconds)
     number = {rater: at for at, rater in enumerate(board.raters)}
     verdicts = speeders(
         np.array([number[rater] for rater, _ in screens], dtype=np.int64),
@@ -158,13 +171,41 @@ def _gold(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
     return {rater: {"": verdict} for rater, verdict in zip(board.raters, verdicts, strict=True)}
 
 
+def _gold_pairs(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
+    """Test the comparisons with a known answer, whichever side was on the left; the score is whether one is right."""
+    pairs = {(one.sample, one.dimension, frozenset(one.sides)): one for one in board.snapshot.gold_pairs}
+    place = {name: at for at, name in enumerate(pairs)}
+    answers: dict[tuple[str, int], bool] = {}
+    for verdict in board.every:
+        answer = verdict.answer
+        about = (answer.item, answer.dimension, frozenset(answer.teams))
+        if about in pairs and _NO_SCORE.isdisjoint(verdict.codes):
+            right = pairs[about].is_right(answer.teams[0], answer.value)
+            answers.setdefault((answer.rater, place[about]), right)
+    number = {rater: at for at, rater in enumerate(board.raters)}
+    table = OpinionTable(
+        np.array([number[rater] for rater, _ in answers], dtype=np.int64),
+        np.array([at for _, at in answers], dtype=np.int64),
+        np.array(list(answers.values()), dtype=np.float64),
+        len(board.raters),
+        len(pairs),
+        board.raters,
+    )
+    verdicts = gold_items(table, np.ones(len(pairs)), np.ones(len(pairs)))
+    return {rater: {"": verdict} for rater, verdict in zip(board.raters, verdicts, strict=True)}
+
+
+def _untested(rater: str) -> RaterVerdict:
+    return RaterVerdict(None, None, False, f"{escape_for_display(rater, 80)} compares videos: the rule is for ratings.")
+
+
 def _by_dimension(
     rule: Callable[[OpinionTable], list[RaterVerdict]], board: _ScreenedBoard
 ) -> dict[str, dict[str, RaterVerdict]]:
     found: dict[str, dict[str, RaterVerdict]] = {rater: {} for rater in board.raters}
-    for dimension in board.snapshot.challenge.ratings.dimensions:
-        valid = [verdict for verdict in board.valid if verdict.answer.dimension == dimension.id]
-        counted = [verdict for verdict in board.counted if verdict.answer.dimension == dimension.id]
+    for dimension in _dimensions(board.snapshot):
+        valid = [verdict for verdict in board.valid if verdict.answer.dimension == dimension]
+        counted = [verdict for verdict in board.counted if verdict.answer.dimension == dimension]
         active = {verdict.answer.rater for verdict in counted}
         others = {verdict.answer.rater for verdict in valid} - active
         for verdicts, raters in ((counted, active), (valid, others)):
@@ -172,8 +213,13 @@ def _by_dimension(
                 table, _ = by_item(verdicts, board.raters)
                 for rater, verdict in zip(board.raters, rule(table), strict=True):
                     if rater in raters:
-                        found[rater][dimension.id] = verdict
+                        found[rater][dimension] = verdict
     return found
+
+
+def _dimensions(snapshot: Snapshot) -> tuple[str, ...]:
+    found = tuple(one.id for one in snapshot.challenge.ratings.dimensions)
+    return found or (("",) if asked_kind(snapshot) == "comparison" else ())
 
 
 def _result(rule: str, rater: str, by_dimension: dict[str, RaterVerdict]) -> ScreeningResult:

@@ -11,7 +11,7 @@ import numpy as np
 
 from evalkit.board.filtering import rated_run
 from evalkit.board.model import Run, Snapshot
-from evalkit.ratings.model import AnswerVerdict
+from evalkit.ratings.model import Answer, AnswerVerdict
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 
 
@@ -74,11 +74,18 @@ def by_video(verdicts: Iterable[AnswerVerdict], find: Callable[[AnswerVerdict], 
     return VideoTable(table, videos, raters, spans)
 
 
+def shown_item(answer: Answer) -> str:
+    """Return what a rater saw: the anonymous item, or the left and the right side of a sample."""
+    if not answer.teams:
+        return answer.item
+    return f"{answer.item}: {answer.teams[0]} | {answer.teams[1]}"
+
+
 def by_item(verdicts: Iterable[AnswerVerdict], raters: Sequence[str]) -> tuple[OpinionTable, tuple[str, ...]]:
-    """Return the table by anonymous item, and the items; of a rater's several answers to one, the first is taken."""
+    """Return the table by what was shown, and the items; of a rater's several answers to one, the first is taken."""
     answers: dict[tuple[str, str], float] = {}
     for verdict in verdicts:
-        answers.setdefault((verdict.answer.rater, verdict.answer.item), verdict.answer.value)
+        answers.setdefault((verdict.answer.rater, shown_item(verdict.answer)), verdict.answer.value)
     items = tuple(sorted({item for _, item in answers}))
     return _table(answers, raters, items, items), items
 

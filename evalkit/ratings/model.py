@@ -33,6 +33,7 @@ ReasonCode = Literal[
     "over-limit",
     "unknown-team",
     "unknown-sample",
+    "not-ranked",
     "excluded",
     "excluded-sample",
 ]

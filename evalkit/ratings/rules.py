@@ -4,8 +4,8 @@ The rules are the challenge's (`evalkit.challenges.rating_rules.RatingRules`), a
 comparisons alike; where a rule is for one kind only, it says so:
 
 1. each answer by itself: of a kind that the challenge does not ask for, refused by the platform, outside the window,
-   too quick or too slow, unknown dimension, off the scale (ratings), unknown item (ratings), unknown team, unknown
-   sample (comparisons), own team, excluded by a decision;
+   too quick or too slow, unknown dimension, off the scale (ratings), unknown item (ratings), with a video that is no
+   team's (comparisons), unknown team, unknown sample (comparisons), own team, excluded by a decision;
 2. the same answer again (`evalkit.ratings.model.Answer.id`), as from overlapping files: only the first counts;
 3. another answer of the same rater to the same question (for comparisons: whichever team was on the left): the earliest
    that passed so far counts;
@@ -29,6 +29,7 @@ from typing import Any
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
 from evalkit.ratings.model import Answer, AnswerKind, AnswerVerdict, Key, KeyEntry, ReasonCode, RejectReason
+from evalkit.ratings.sides import is_nobodys
 from evalkit.text import count, escape_for_display, told_apart
 
 REASON_TITLES: dict[ReasonCode, str] = {
@@ -49,6 +50,7 @@ REASON_TITLES: dict[ReasonCode, str] = {
     "over-limit": "beyond the number of items per rater",
     "unknown-team": "of a team that does not take part",
     "unknown-sample": "of a sample that is in no run",
+    "not-ranked": "with a video that is no team's",
     "excluded": "excluded by a decision",
     "excluded-sample": "of a sample that a decision excludes",
 }
@@ -256,7 +258,11 @@ class _SingleAnswerRules:
             hint = self._zeros_lost(answer.item)
             yield RejectReason("unknown-item", f"'{_short(answer.item)}' is not in {source}.{hint}")
         about = answer.teams or (() if entry is None else (entry.team,))
-        unknown = [f"'{_short(team)}'" for team in about if self._teams is not None and team not in self._teams]
+        nobodys = [side for side in answer.teams if is_nobodys(side) and side not in (self._teams or ())]
+        if nobodys:
+            yield RejectReason("not-ranked", f"'{_short(nobodys[0])}' is no team's video.")
+        others = [team for team in about if team not in nobodys]
+        unknown = [f"'{_short(team)}'" for team in others if self._teams is not None and team not in self._teams]
         if unknown and answer.teams:
             verb = "does" if len(unknown) == 1 else "do"
             yield RejectReason("unknown-team", f"{' and '.join(unknown)} {verb} not take part.")

@@ -13,7 +13,7 @@ from scorecards import jpeg
 
 from evalkit.board import Board
 from evalkit.board.imports import Imported, KeyMerged
-from evalkit.board.model import GoldItem
+from evalkit.board.model import GoldItem, GoldPair
 from evalkit.errors import InputError
 from evalkit.ratings.model import Answer, Key, KeyEntry
 
@@ -191,6 +191,42 @@ def test_gold_items_are_set_as_a_whole(board: Board) -> None:
     for wrong in ([GoldItem("g", "d", 3, 2)], [GoldItem("g", "d", 1, float("nan"))], [one, one]):
         with pytest.raises(InputError):
             board.set_gold(wrong, by="olga")
+
+
+def test_gold_comparisons_are_set_as_a_whole_whichever_side_comes_first(board: Board) -> None:
+    one = GoldPair("s1", "", ("(reference)", "alpha"), 1, 1, draw=False)
+    two = GoldPair("s1", "overall", ("beta", "alpha"), 0, 0.5)
+    board.set_gold_pairs([two, one], by="olga")
+    other_way = replace(two, sides=("alpha", "beta"), low=0.5, high=1)
+    assert board.snapshot().gold_pairs == (one, other_way)
+    number = board.snapshot().number
+    board.set_gold_pairs([other_way, one], by="olga")
+    assert board.snapshot().number == number
+    board.set_gold_pairs([one], by="olga")
+    assert board.snapshot().gold_pairs == (one,)
+    assert board.snapshot(board.log()[-2].at).gold_pairs == (one, other_way)
+    assert board.verify() == []
+    bad = [replace(one, low=1, high=0.5), replace(one, high=2), replace(one, sides=("a", "a"))]
+    bad.append(replace(one, low=0.5, high=0.5))
+    for wrong in (*([pair] for pair in bad), [two, other_way]):
+        with pytest.raises(InputError):
+            board.set_gold_pairs(wrong, by="olga")
+
+
+def test_a_board_without_a_place_for_gold_comparisons_gets_it(database: Database) -> None:
+    database.make().close()
+    database.sql("DROP TABLE gold_pairs")
+    database.sql("UPDATE board_version SET version_num = '0002'")
+    with Board.open(database.place) as opened:
+        assert (opened.log()[-1].action, opened.log()[-1].details["to"]) == ("upgrade", "0003")
+        opened.set_gold_pairs([GoldPair("s1", "", ("alpha", "beta"), 1, 1)], by="olga")
+        assert opened.verify() == []
+
+
+@pytest.mark.parametrize("name", ["(reference)", "(control x.mp4)", " (reference) "])
+def test_no_team_is_called_as_what_is_nobodys(board: Board, name: str) -> None:
+    with pytest.raises(InputError, match="no team's"):
+        board.add_team(name, by="olga")
 
 
 def test_a_hundred_thousand_ratings_need_no_more_memory(database: Database) -> None:

@@ -103,7 +103,7 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 def test_a_board_of_a_newer_evalkit_is_not_touched(database: Database) -> None:
     database.make().close()
     database.sql("UPDATE board_version SET version_num = '9999'")
-    with pytest.raises(InputError, match=r"newer evalkit.*9999.*0002"):
+    with pytest.raises(InputError, match=r"newer evalkit.*9999.*0003"):
         Board.open(database.place)
     assert database.sql("SELECT version_num FROM board_version") == [("9999",)]
 

@@ -69,38 +69,38 @@ def old(database: Database) -> Database:
 
 
 def test_an_older_board_is_brought_up_to_date_when_it_is_opened(old: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "UPGRADES", (*KNOWN, ("0003", add_country), ("0004", lambda _: None)))
+    monkeypatch.setattr(schema, "UPGRADES", (*KNOWN, ("0004", add_country), ("0005", lambda _: None)))
     with Board.open(old.place) as board:
         entry = board.log()[-1]
         assert (entry.number, entry.by, entry.action) == (4, "evalkit", "upgrade")
-        assert (entry.details["from"], entry.details["to"]) == ("0002", "0004")
+        assert (entry.details["from"], entry.details["to"]) == ("0003", "0005")
         assert board.verify() == []  # a column that was added changes no seal
         assert board.snapshot().teams[0].name == "alpha"
         board.add_team("beta", by="olga")
     assert old.sql("SELECT country FROM teams") == [(None,), (None,)]
-    assert old.sql("SELECT version_num FROM board_version") == [("0004",)]
+    assert old.sql("SELECT version_num FROM board_version") == [("0005",)]
     with Board.open(old.place) as board:
         assert [entry.action for entry in board.log()][3:] == ["upgrade", "add-team"]
 
 
 def test_only_the_steps_that_a_board_lacks_are_taken(old: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "UPGRADES", (*KNOWN, ("0003", add_country)))
+    monkeypatch.setattr(schema, "UPGRADES", (*KNOWN, ("0004", add_country)))
     Board.open(old.place).close()
-    monkeypatch.setattr(schema, "UPGRADES", (*KNOWN, ("0003", fail), ("0004", lambda _: None)))
+    monkeypatch.setattr(schema, "UPGRADES", (*KNOWN, ("0004", fail), ("0005", lambda _: None)))
     Board.open(old.place).close()
-    assert old.sql("SELECT version_num FROM board_version") == [("0004",)]
+    assert old.sql("SELECT version_num FROM board_version") == [("0005",)]
 
 
 def test_a_step_that_fails_leaves_the_old_board(old: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     before = columns(old)
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "UPGRADES", (*KNOWN, ("0003", fail)))
+        patch.setattr(schema, "UPGRADES", (*KNOWN, ("0004", fail)))
         with pytest.raises(StorageError, match="no_such_table"):
             Board.open(old.place)
     with Board.open(old.place) as board:
         assert len(board.log()) == 3
         assert board.verify() == []
-    assert old.sql("SELECT version_num FROM board_version") == [("0002",)]
+    assert old.sql("SELECT version_num FROM board_version") == [("0003",)]
     assert columns(old) == before
 
 
@@ -108,7 +108,7 @@ def test_a_board_that_was_brought_up_to_date_is_newer_for_the_old_evalkit(
     old: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "UPGRADES", (*KNOWN, ("0003", add_country)))
+        patch.setattr(schema, "UPGRADES", (*KNOWN, ("0004", add_country)))
         Board.open(old.place).close()
     with pytest.raises(InputError, match="newer evalkit"):
         Board.open(old.place)

@@ -161,6 +161,30 @@ def test_gold_items_are_of_the_challenges_dimensions_and_on_their_scales(shell: 
     assert "row 4" in shell.err
 
 
+def test_gold_of_comparisons(shell: Shell) -> None:
+    rules = "ratings:\n  method: pairs\n  dimensions: [{id: sync, title: Lip sync}, {id: look, title: Look}]\n"
+    shell.board.unlink()
+    shell("board", "init", "-c", shell.write("p.yaml", f"schema: 1\nid: p\ntitle: P\n{rules}"))
+    head = "sample,first,second,answer,dimension\n"
+    file = shell.write("gold.csv", f"{head}s1,(reference),lumen,first,\ns2,lumen,atlas,Different,lip sync\n")
+    assert "3 answers are known" in shell("board", "gold", file)
+    with Board.open(shell.board) as board:
+        held = {(one.sample, one.dimension): one for one in board.snapshot().gold_pairs}
+    assert (held["s1", "look"].sides, held["s1", "look"].low) == (("(reference)", "lumen"), 1.0)
+    assert (held["s2", "sync"].sides, held["s2", "sync"].low, held["s2", "sync"].draw) == (
+        ("atlas", "lumen"),
+        0.0,
+        False,
+    )
+    assert ("s1", "sync") in held and ("s2", "look") not in held
+    bad = f"{head}s1,lumen,Lumen,first,\ns1,lumen,atlas,both,\ns1,lumen,atlas,first,blur\ns1,,atlas,first,\n"
+    shell("board", "gold", shell.write("bad.csv", bad + "s3,a,b,first,sync\ns3,b,a,first,sync\n"), code=1)
+    for words in ("with itself", "none of first, second", "no dimension 'blur'", "row 5", "appears twice"):
+        assert words in shell.err
+    shell("board", "gold", shell.write("bad.csv", "item_id,dimension,low,high\na,sync,1,1\n"), code=1)
+    assert "no column 'sample'" in shell.err
+
+
 def test_new_rules_say_what_they_change(shell: Shell) -> None:
     filled(shell)
     total = shell.state()["ratings"]

@@ -52,15 +52,25 @@ def rater(rater: str, board: str, team: str | None, no_team: bool, by: str | Non
 def gold(file: Path, board: str, by: str | None) -> None:
     """Put items with known answers on the board: a CSV with item_id, dimension, low, high.
 
-    A dimension is called by its id or its title, and the answers are on its scale.
+    A dimension is called by its id or its title, and the answers are on its scale. In a challenge of comparisons the
+    columns are sample, first, second (the two sides, as comparisons call them), answer (first, second, equal or
+    different) and, where several questions are asked, dimension.
     """
     from evalkit.board import Board
     from evalkit.board.gold_items import read_gold
+    from evalkit.board.gold_pairs import read_gold_pairs
 
     with Board.open(board) as opened:
-        items = read_gold(file, opened.challenge().ratings.dimensions)
-        opened.set_gold(items, by=who(by))
-    click.echo(f"{count(len(items), 'answer is', 'answers are')} known.")
+        rules = opened.challenge().ratings
+        if rules.method == "pairs":
+            pairs = read_gold_pairs(file, rules.dimensions)
+            opened.set_gold_pairs(pairs, by=who(by))
+            known = len(pairs)
+        else:
+            items = read_gold(file, rules.dimensions)
+            opened.set_gold(items, by=who(by))
+            known = len(items)
+    click.echo(f"{count(known, 'answer is', 'answers are')} known.")
 
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")

@@ -1,0 +1,20 @@
+"""What a comparison calls a side that is no team's video: the real one, or a control of the organizer's.
+
+Teams can't have such names, and no answer about such a side ranks anybody: it shows how far teams are from the truth,
+or whether a rater looks.
+"""
+
+from __future__ import annotations
+
+REFERENCE = "(reference)"
+_CONTROL = "(control "
+
+
+def control_side(file: str) -> str:
+    """Return what a comparison calls the organizer's video ``file``."""
+    return f"{_CONTROL}{file})"
+
+
+def is_nobodys(side: str) -> bool:
+    """Return whether a side of a comparison is no team's by its name."""
+    return side == REFERENCE or (side.startswith(_CONTROL) and side.endswith(")"))
