@@ -106,7 +106,7 @@ def test_the_distance_to_the_truth_by_hand() -> None:
     answers = [
         given("r1", "s0", "alpha", "beta", 1.0),
         given("r1", "s0", "alpha", REFERENCE, 0.0),
-        given("r2", "s0", REFERENCE, "alpha", 0.5),
+        given("r2", "s0", REFERENCE, "alpha", 0.0),
         given("r1", "s1", "alpha", REFERENCE, 1.0),
         given("r1", "s1", REFERENCE, "alpha", 1.0, 60),  # again: the first counts
         given("a", "s1", "alpha", REFERENCE, 1.0),  # of the team itself
@@ -118,10 +118,10 @@ def test_the_distance_to_the_truth_by_hand() -> None:
     decisions = [("rater", "out", "manual", "asleep")]
     (found,) = compute_rating_report(board(answers, raters={"a": "alpha"}, decisions=decisions)).comparisons
     alpha, beta = found.references
-    # s0: (0 + 0.5) / 2, s1: 1; the mean of both samples.
-    assert (alpha.team, alpha.comparisons, alpha.points.value) == ("alpha", 3, pytest.approx(0.625))
+    # s0: (0 + 1) / 2, s1: 1; the mean of both samples.
+    assert (alpha.team, alpha.comparisons, alpha.points.value) == ("alpha", 3, pytest.approx(0.75))
     assert alpha.points.low is not None and alpha.points.high is not None
-    assert alpha.points.low <= 0.625 <= alpha.points.high
+    assert alpha.points.low <= 0.75 <= alpha.points.high
     assert (beta.team, beta.comparisons, beta.points.value, beta.points.low) == ("beta", 1, 0.0, None)
 
 
