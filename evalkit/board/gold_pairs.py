@@ -16,11 +16,11 @@ from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import read_table
 
 KnownAnswer = Literal["first", "second", "equal", "different"]
-# answer -> fewest and most points of the first that are right, and whether a draw is.
+# answer -> fewest and most points of the first that are right, and whether a draw between them is.
 POINTS: Mapping[KnownAnswer, tuple[float, float, bool]] = MappingProxyType(
     {
-        "first": (1.0, 1.0, False),
-        "second": (0.0, 0.0, False),
+        "first": (1.0, 1.0, True),
+        "second": (0.0, 0.0, True),
         "equal": (0.5, 0.5, True),
         "different": (0.0, 1.0, False),
     }

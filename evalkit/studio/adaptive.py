@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,19 +47,24 @@ class _Candidates:
 
 
 def choose_item(
-    plan: Plan, answers: Sequence[Given], rater: str, pending: Collection[tuple[str, str]] = ()
+    plan: Plan,
+    answers: Sequence[Given],
+    rater: str,
+    pending: Collection[tuple[str, str]] = (),
+    ahead: str | None = None,
 ) -> str | None:
     """Return the comparison that ``rater`` makes now; ``None`` when there is none left that the rater has not made.
 
     The same plan, answers and pending comparisons give the same choice. Never of the rater's own team, not of the
-    sample that the rater saw last, and of another pair than the last, where that can be. Of a pair's samples the one
-    that was compared least, by anybody and then by the rater.
+    sample that the rater saw last or sees next for certain, and of another pair than the last, where that can be. Of a
+    pair's samples the one that was compared least, by anybody and then by the rater.
 
     Args:
         plan: of comparisons.
         answers: all that are stored, in the order in which they came.
         rater: id of the plan.
         pending: (rater, item) of comparisons that others are making now.
+        ahead: the item that follows, where it is known.
     """
     found = _candidates(plan)
     mine = [one.item for one in answers if one.rater == rater and one.item in plan.items]
@@ -74,14 +79,15 @@ def choose_item(
     open_ = {pair: items for pair, items in open_.items() if items}
     if not open_:
         return None
-    open_ = _not_again(plan, found, open_, last)
+    samples = {plan.items[item].sample for item in (*mine[-1:], ahead) if item is not None}
+    open_ = _not_again(plan, found, open_, last, samples)
     n = len(found.teams)
     points, waiting, allowed = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
     for one in answers:
         _count(plan, found, points, one)
     others = [(name, item) for name, item in pending if name != rater and item in plan.items]
     for _, item in others:
-        if plan.items[item].kind == "rating":
+        if _is_ranked(plan, item):
             left, right = _sides(plan, found, plan.items[item])
             waiting[left, right] += 1
             waiting[right, left] += 1
@@ -96,8 +102,42 @@ def choose_item(
     return open_[pair][ranked.index(min(ranked))]
 
 
+def choose_repeat(plan: Plan, answers: Sequence[Given], rater: str, ahead: str | None = None) -> str | None:
+    """Return the item that shows a pair again that the rater compared; ``None`` when there is none.
+
+    One of those that were chosen in the first third of the rater's turns, where it can be, and not of the sample that
+    the rater saw last or sees next. The same plan and answers give the same choice.
+
+    Args:
+        plan: of comparisons.
+        answers: all that are stored, in the order in which they came.
+        rater: id of the plan.
+        ahead: the item that follows, where it is known.
+    """
+    of = {item.repeat_of: name for name, item in plan.items.items() if item.repeat_of is not None}
+    mine = [one for one in answers if one.rater == rater and one.item in plan.items]
+    made = {one.item for one in mine}
+    listed = plan.raters[rater].items
+    chosen = [one.item for one in mine if one.item not in listed and _is_ranked(plan, one.item)]
+    answered = {one.item for one in mine if one.values}
+    early = chosen[: listed.count(None) // 3]
+    near = {plan.items[item].sample for item in (*[one.item for one in mine[-1:]], ahead) if item is not None}
+    for group in (early, chosen[:-1]):
+        possible = [item for item in group if item in answered and item in of and of[item] not in made]
+        apart = [item for item in possible if plan.items[item].sample not in near]
+        if apart or possible:
+            drawn = _draws(plan.seed, len(mine), rater).integers(len(apart or possible))
+            return of[(apart or possible)[int(drawn)]]
+    return None
+
+
+def _is_ranked(plan: Plan, item: str) -> bool:
+    """Whether an item compares two teams: those with a known answer do, too."""
+    return plan.items[item].kind in {"rating", "gold"} and len(plan.teams_of(item)) == 2
+
+
 def _candidates(plan: Plan) -> _Candidates:
-    ratings = {name: item for name, item in plan.items.items() if item.kind == "rating"}
+    ratings = [name for name in plan.items if _is_ranked(plan, name)]
     teams = tuple(sorted({team for name in ratings for team in plan.teams_of(name)}))
     at = {team: number for number, team in enumerate(teams)}
     items: dict[tuple[int, int], list[str]] = {}
@@ -108,17 +148,21 @@ def _candidates(plan: Plan) -> _Candidates:
 
 
 def _not_again(
-    plan: Plan, found: _Candidates, open_: dict[tuple[int, int], list[str]], last: PlanItem | None
+    plan: Plan,
+    found: _Candidates,
+    open_: dict[tuple[int, int], list[str]],
+    last: PlanItem | None,
+    samples: Collection[str],
 ) -> dict[tuple[int, int], list[str]]:
-    """Leave out the last sample, and the last pair, unless nothing else is left."""
-    if last is None:
-        return open_
+    """Leave out ``samples``, and the last pair, unless nothing else is left."""
     other_sample = {
         pair: kept
         for pair, items in open_.items()
-        if (kept := [item for item in items if plan.items[item].sample != last.sample])
+        if (kept := [item for item in items if plan.items[item].sample not in samples])
     }
     open_ = other_sample or open_
+    if last is None:
+        return open_
     shown = {plan.media[medium].team for medium in last.media}
     other_pair = {pair: items for pair, items in open_.items() if {found.teams[at] for at in pair} != shown}
     return other_pair or open_
@@ -131,10 +175,9 @@ def _sides(plan: Plan, found: _Candidates, item: PlanItem) -> tuple[int, int]:
 
 def _count(plan: Plan, found: _Candidates, points: Vector, given: Given) -> None:
     """Add an answer: of several questions the mean of what they say."""
-    item = plan.items.get(given.item)
-    if item is None or item.kind != "rating" or not given.values:
+    if given.item not in plan.items or not _is_ranked(plan, given.item) or not given.values:
         return
-    left, right = _sides(plan, found, item)
+    left, right = _sides(plan, found, plan.items[given.item])
     won = min(1.0, max(0.0, sum(given.values.values()) / len(given.values)))
     points[left, right] += won
     points[right, left] += 1 - won
@@ -145,7 +188,9 @@ def _draws(seed: int, answers: int, rater: str) -> np.random.Generator:
     return np.random.default_rng([seed, answers, name])
 
 
-def next_in_list(items: Iterable[str | None], answered: Collection[str], chosen: int) -> tuple[str | None, bool]:
+def next_in_list(
+    items: Sequence[str | None], answered: Collection[str], chosen: int
+) -> tuple[str | None, int | None, str | None]:
     """Return the next item of a list, or that one has to be chosen.
 
     Args:
@@ -154,13 +199,15 @@ def next_in_list(items: Iterable[str | None], answered: Collection[str], chosen:
         chosen: how many of them were chosen.
 
     Returns:
-        The item and whether the next is to be chosen; ``(None, False)`` at the end.
+        The item; the number of the open place, from 0, where one has to be chosen instead; and the next item after
+        it that is listed and not answered. ``(None, None, None)`` at the end.
     """
-    for item in items:
-        if item is None and chosen:
-            chosen -= 1
-        elif item is None:
-            return None, True
-        elif item not in answered:
-            return item, False
-    return None, False
+    turn = -1
+    for at, item in enumerate(items):
+        turn += item is None
+        if item is None and turn >= chosen:
+            after = (one for one in items[at + 1 :] if one is not None and one not in answered)
+            return None, turn, next(after, None)
+        if item is not None and item not in answered:
+            return item, None, None
+    return None, None, None

@@ -73,7 +73,7 @@ class Balance:
 
 def balance_of(plan: Plan) -> Balance:
     """Return what the lists of a plan amount to; pairs that are chosen later are in none of them."""
-    lists = {name: _counted(plan, rater) for name, rater in plan.raters.items()}
+    lists = {name: counted_items(plan, rater) for name, rater in plan.raters.items()}
     runs = {(one.team, one.run) for one in plan.media.values() if one.team is not None and one.run is not None}
     pairs = _pairs(plan, lists.values()) if plan.method == "pairs" and not plan.adaptive else None
     same_team, same_sample = _neighbours(plan)
@@ -97,13 +97,21 @@ def balance_of(plan: Plan) -> Balance:
     )
 
 
-def _counted(plan: Plan, rater: PlanRater) -> list[str]:
-    return [item for item in rater.items if item is not None and plan.items[item].kind in COUNTED]
+def counted_items(plan: Plan, rater: PlanRater) -> list[str]:
+    """Return the items of a rater that can count; a comparison counts where both videos are teams'."""
+    listed = [item for item in rater.items if item is not None and plan.items[item].kind in COUNTED]
+    return [item for item in listed if plan.method == "mos" or len(plan.teams_of(item)) == 2]
+
+
+def open_turns(rater: PlanRater) -> int:
+    """Return how many pairs are chosen for a rater that count: those that come again don't."""
+    return rater.items.count(None) - len(rater.repeat_turns)
 
 
 def _kinds(plan: Plan) -> dict[str, tuple[int, int]]:
     every = [
-        Counter("chosen" if item is None else plan.items[item].kind for item in rater.items)
+        Counter(plan.items[item].kind for item in rater.items if item is not None)
+        + Counter(chosen=open_turns(rater), repeat=len(rater.repeat_turns))
         for rater in plan.raters.values()
     ]
     names = ("training", "rating", "chosen", "gold", "repeat", "reference")

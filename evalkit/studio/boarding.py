@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from evalkit.board import Board
-from evalkit.board.model import GoldItem
+from evalkit.board.model import GoldItem, GoldPair
 from evalkit.challenges.model import Challenge
 from evalkit.challenges.parts import Window
 from evalkit.challenges.rating_rules import RatingRules
@@ -19,15 +19,16 @@ from evalkit.text import count, escape_for_display
 
 FORM = "studio"
 _SHOWN = 5
-_UNRANKED = {"training", "reference"}  # kinds of items whose answers the board has no use for
 
 
 def is_for_board(plan: Plan, item: str) -> bool:
-    """Return whether answers to an item go to the board: not of training, nor where a side is nobody's."""
-    found = plan.items[item]
-    if found.kind in _UNRANKED:
-        return False
-    return plan.method == "mos" or len(plan.teams_of(item)) == len(found.media)
+    """Return whether answers to an item go to the board.
+
+    Not those to training; nor ratings of hidden references, for which the board has no use. Comparisons with them tell
+    how far a team is from the truth, and those with known answers who looks.
+    """
+    kind = plan.items[item].kind
+    return kind != "training" and (kind != "reference" or plan.method == "pairs")
 
 
 def board_answers(plan: Plan, stored: StoredAnswer) -> list[Answer]:
@@ -38,7 +39,7 @@ def board_answers(plan: Plan, stored: StoredAnswer) -> list[Answer]:
     """
     item = plan.items[stored.item]
     seconds = stored.page_seconds if stored.seconds is None else min(stored.seconds, stored.page_seconds)
-    teams = plan.teams_of(stored.item) if plan.method == "pairs" else ()
+    teams = plan.sides_of(stored.item) if plan.method == "pairs" else ()
     return [
         Answer(
             rater=stored.rater,
@@ -110,6 +111,10 @@ def set_up_board(board: Board, plan: Plan, source: str, by: str) -> list[str]:
     gold = {(one.item, one.dimension): one for one in _gold(plan)}
     if gold.keys() - known.keys() or any(known[place] != one for place, one in gold.items() if place in known):
         board.set_gold(list({**known, **gold}.values()), by=by)
+    known_pairs = {(one.sample, one.dimension, one.sides): one for one in held.gold_pairs}
+    pairs = {(one.sample, one.dimension, one.sides): one for one in _gold_pairs(plan)}
+    if any(known_pairs.get(place) != one for place, one in pairs.items()):
+        board.set_gold_pairs(list({**known_pairs, **pairs}.values()), by=by)
     for name, rater in plan.raters.items():
         if rater.team is not None and held.raters.get(name) != rater.team:
             board.set_rater_team(name, rater.team, by=by)
@@ -154,6 +159,15 @@ def _gold(plan: Plan) -> Iterable[GoldItem]:
         for name, item in plan.items.items():
             for dimension, (low, high) in item.expected.items():
                 yield GoldItem(name, dimension, low, high)
+
+
+def _gold_pairs(plan: Plan) -> Iterable[GoldPair]:
+    if plan.method == "pairs":
+        dimensions = {question.id: question.dimension for question in plan.questions}
+        for name, item in plan.items.items():
+            for question, (low, high) in item.expected.items():
+                about = (item.sample, dimensions[question], plan.sides_of(name))
+                yield GoldPair(*about, low, high, question not in item.no_draw).in_order()
 
 
 def _check_questions(plan: Plan, rules: RatingRules) -> None:

@@ -14,6 +14,7 @@ from evalkit.studio.design.samples import choose_samples
 from evalkit.studio.design.shares import share_out
 from evalkit.studio.design.sides import choose_sides
 from evalkit.studio.item_register import ItemRegister
+from evalkit.studio.own_items import own_items, spread_out
 from evalkit.studio.request import AskedRater, PlanRequest
 from evalkit.studio.units import Units
 from evalkit.text import count, escape_for_display
@@ -60,7 +61,7 @@ class ListMaker:
         chosen = choose_samples(shares, units.there, rng)
         pairs = [(unit[0], unit[1]) for unit in units.members if len(unit) == 2]
         sides = choose_sides(chosen, pairs, rng) if units.pairs else None
-        own_items = self._own_items()
+        others = own_items(units, self.raters, self.request, self.register, rng)
         lists: list[ItemList] = []
         for at, rater in enumerate(self.raters):
             shown: list[Shown] = []
@@ -69,7 +70,7 @@ class ListMaker:
                 media = units.media(unit, sample, first_left=sides is None or sides[at][number])
                 items.append(self.register.rating(media))
                 shown.append(Shown(units.teams(unit), units.samples[sample], unit))
-            for item in own_items[at]:
+            for item in others[at]:
                 items.append(item)
                 shown.append(self.register.shown(item, ORGANIZERS))
             order = self._ordered(rater, items, shown)
@@ -77,14 +78,38 @@ class ListMaker:
         return lists
 
     def adaptive(self) -> list[ItemList]:
-        """Return lists with open places; every pair of every sample is an item, either way round equally often."""
+        """Return lists with open places; every pair of every sample is an item, either way round equally often.
+
+        With repeats, the same two videos are an item once more, on either side.
+
+        Raises:
+            InputError: some rater's list has no room for the repeats.
+        """
         units, rng = self.units, self.rng
+        others = own_items(units, self.raters, self.request, self.register, rng)
+        repeats = self.request.repeats
         for unit in range(len(units.members)):
             first_left = bool(rng.random() < 0.5)
             for sample in rng.permutation(np.flatnonzero(units.there[unit])):
-                self.register.rating(units.media(unit, int(sample), first_left=first_left))
+                item = self.register.rating(units.media(unit, int(sample), first_left=first_left))
                 first_left = not first_left
-        return [[*self._training(at, set()), *([None] * int(self.counts[at]))] for at in range(len(self.raters))]
+                if repeats:
+                    self.register.repeat(item, rng)
+        lists: list[ItemList] = []
+        for at, rater in enumerate(self.raters):
+            turns = int(self.counts[at]) + repeats
+            if repeats > turns // 3:
+                raise _no_room(rater, repeats, turns)
+            lists.append([*self._training(at, set()), *spread_out(others[at], turns, rng)])
+        return lists
+
+    def repeat_turns(self, items: ItemList) -> tuple[int, ...]:
+        """Return at which of a list's open places pairs come again: some of the last third of them."""
+        turns = items.count(None)
+        if not turns or not self.request.repeats:
+            return ()
+        drawn = self.rng.choice(np.arange(turns - turns // 3, turns), self.request.repeats, replace=False)
+        return tuple(sorted(int(turn) for turn in drawn))
 
     def _ordered(self, rater: AskedRater, items: Sequence[str], shown: Sequence[Shown]) -> list[str]:
         """Return a rater's items in order, with repeats; neighbours of comparisons share a team where they must."""
@@ -108,20 +133,6 @@ class ListMaker:
         if repeats and balanced_order(shown, conflicts(shown, levels[-1]), self.positions, rng) is not None:
             raise _no_room(rater, repeats, n)
         raise _no_order(rater, shown)
-
-    def _own_items(self) -> list[list[str]]:
-        """Return the organizer's own videos that each rater sees: all gold, and references, each equally often."""
-        found: list[list[str]] = [[] for _ in self.raters]
-        gold, references = self.register.own_gold(), self.register.references()
-        for items, each in ((gold, len(gold)), (references, self.request.references_per_rater)):
-            if not items or not each:
-                continue
-            everybody = np.ones((len(self.raters), len(items)), dtype=bool)
-            counts = np.full(len(self.raters), min(each, len(items)))
-            shares = share_out(everybody, counts, np.ones(len(items), dtype=np.int64), self.rng)
-            for at, row in enumerate(shares):
-                found[at] += [items[number] for number in np.flatnonzero(row)]
-        return found
 
     def _training(self, rater: int, seen: set[tuple[int, int]]) -> list[str]:
         """Return the training block: videos that the rater does not see later, as far as there are such."""

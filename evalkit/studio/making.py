@@ -65,7 +65,9 @@ def make_plan(
         media=register.media,
         items=register.items,
         raters={
-            one.name: PlanRater(token=new_token(), items=tuple(items), team=one.team)
+            one.name: PlanRater(
+                token=new_token(), items=tuple(items), team=one.team, repeat_turns=maker.repeat_turns(items)
+            )
             for one, items in zip(raters, lists, strict=True)
         },
     )
@@ -98,11 +100,6 @@ def _require_possible(challenge: Challenge, request: PlanRequest) -> None:
         )
     if request.adaptive and method != "pairs":
         raise InputError("Only comparisons can be chosen by the answers so far.", found=f"ratings.method: {method}")
-    if request.adaptive and request.repeats:
-        raise InputError(
-            "Pairs that are chosen by the answers so far can't be repeated: nobody knows yet which they are.",
-            fix="Leave out the repeats, or let the pairs be balanced.",
-        )
     names = [one.name for one in request.raters]
     twice = next((one for at, one in enumerate(names) if one in names[:at]), None)
     if twice is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from evalkit.studio.adaptive import choose_item, next_in_list
+from evalkit.studio.adaptive import choose_item, choose_repeat, next_in_list
 from evalkit.studio.given import Given
 from evalkit.studio.plan_model import Plan
 
@@ -33,8 +33,18 @@ def next_item(
     listed = plan.raters[rater].items
     answered = {one.item for one in every if one.rater == rater and one.item in plan.items}
     fixed = {item for item in listed if item is not None}
-    item, choose = next_in_list(listed, answered, len(answered - fixed))
-    if not choose:
+    item, turn, following = next_in_list(listed, answered, len(answered - fixed))
+    if turn is None:
         return item
     asked = [item for name, item in pending if name == rater and item in plan.items and item not in answered | fixed]
-    return asked[-1] if asked else choose_item(plan, every, rater, pending)
+    if asked:
+        return asked[-1]
+    ahead = following if _is_next(listed, turn, following) else None
+    again = choose_repeat(plan, every, rater, ahead) if turn in plan.raters[rater].repeat_turns else None
+    return again or choose_item(plan, every, rater, pending, ahead) or following
+
+
+def _is_next(listed: Sequence[str | None], turn: int, item: str | None) -> bool:
+    """Whether an item follows directly after an open place."""
+    places = [at for at, one in enumerate(listed) if one is None]
+    return item is not None and listed[places[turn] + 1] == item

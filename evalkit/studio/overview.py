@@ -17,6 +17,7 @@ from evalkit.board import Board
 from evalkit.board.filtering import filter_answers
 from evalkit.rating_report.screening import screen
 from evalkit.ratings.model import Answer
+from evalkit.studio.balance import COUNTED
 from evalkit.studio.boarding import about_rules, board_answers, is_for_board
 from evalkit.studio.feeding import Waiting
 from evalkit.studio.journal import StoredAnswer
@@ -167,7 +168,7 @@ def _balance(study: Study, *, teams: bool) -> list[Row]:
 def _ranked(plan: Plan, item: str) -> Iterator[tuple[str, ...]]:
     """Yield the team, or the pair of teams, that an answer to an item counts for, if any."""
     found = plan.teams_of(item)
-    if plan.items[item].kind == "rating" and len(found) == len(plan.items[item].media):
+    if plan.items[item].kind in COUNTED and len(found) == len(plan.items[item].media):
         yield tuple(sorted(found))
 
 

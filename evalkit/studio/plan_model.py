@@ -20,6 +20,7 @@ from evalkit.errors import InputError
 from evalkit.files import atomic_write
 from evalkit.jsonio import parse_json
 from evalkit.model_faults import first_fault
+from evalkit.ratings.sides import REFERENCE, control_side
 from evalkit.studio.page_model import Page
 from evalkit.studio.plan_base import Name, PlanPart, QuestionId
 from evalkit.testsets.model import Id, RelativePath
@@ -109,6 +110,7 @@ class Medium(PlanPart):
         submission: ZIP or folder, relative to the folder of submissions; ``None`` where ``file`` lies in the test set.
         file: path in the submission, or in the test set.
         sha256: of the file.
+        real: whether it is the sample's real video.
     """
 
     team: Name | None
@@ -117,6 +119,14 @@ class Medium(PlanPart):
     submission: Annotated[str, Field(max_length=1000), AfterValidator(_inside)] | None
     file: Annotated[str, Field(min_length=1, max_length=4000)]
     sha256: Sha256
+    real: bool = False
+
+    @property
+    def side(self) -> str:
+        """What a comparison on the board calls it."""
+        if self.team is not None:
+            return self.team
+        return REFERENCE if self.real else control_side(self.file)
 
     @model_validator(mode="after")
     def _whose(self) -> Self:
@@ -128,6 +138,8 @@ class Medium(PlanPart):
             path = PurePosixPath(self.file)
             if path.is_absolute() or ".." in path.parts or "\0" in self.file:
                 raise ValueError("a path in the test set must be relative and stay inside its folder")
+        elif self.real:
+            raise ValueError("the real video lies in the test set")
         return self
 
 
@@ -140,7 +152,8 @@ class PlanItem(PlanPart):
         kind: ``rating`` counts; ``training`` and ``reference`` don't; ``gold`` has known answers; ``repeat`` shows the
             media of another item again, to the rater alone who saw that.
         repeat_of: that item, of a ``repeat``.
-        expected: question -> lowest and highest right answer, of ``gold``.
+        expected: question -> lowest and highest right answer, of ``gold``; of comparisons the points of the left.
+        no_draw: questions of a ``gold`` comparison to which 0.5 is wrong even where it lies between them.
     """
 
     media: Annotated[tuple[RandomId, ...], Field(min_length=1, max_length=2)]
@@ -148,6 +161,7 @@ class PlanItem(PlanPart):
     kind: ItemKind = "rating"
     repeat_of: RandomId | None = None
     expected: dict[QuestionId, tuple[float, float]] = Field(default_factory=dict)
+    no_draw: tuple[QuestionId, ...] = ()
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
@@ -157,6 +171,8 @@ class PlanItem(PlanPart):
             raise ValueError("'expected' belongs to the kind 'gold'")
         if any(low > high for low, high in self.expected.values()):
             raise ValueError("the lowest right answer is above the highest")
+        if not set(self.no_draw) <= self.expected.keys():
+            raise ValueError("'no_draw' belongs to questions with an expected answer")
         return self
 
 
@@ -167,11 +183,14 @@ class PlanRater(PlanPart):
         token: secret part of the rater's link.
         items: what the rater sees, in order; ``None`` for a pair that is chosen when its turn comes.
         team: the rater's own, whose videos are never shown.
+        repeat_turns: of the places with ``None``, counted from 0, those at which a pair comes again that was chosen for
+            the rater before.
     """
 
     token: Token
     items: tuple[RandomId | None, ...]
     team: Name | None = None
+    repeat_turns: tuple[Annotated[int, Field(ge=1)], ...] = ()
 
 
 class Plan(PlanPart):
@@ -232,6 +251,11 @@ class Plan(PlanPart):
         found = (self.media[medium].team for medium in self.items[item].media)
         return tuple(team for team in found if team is not None)
 
+    def sides_of(self, item: str) -> tuple[str, str]:
+        """Return what the board calls the left and the right side of a comparison."""
+        left, right = (self.media[medium].side for medium in self.items[item].media)
+        return left, right
+
     def rater_of(self, token: str) -> str | None:
         """Return whose token it is; ``None`` for nobody's."""
         sent = token.encode("utf-8", "surrogatepass")
@@ -267,6 +291,8 @@ def _check_item(plan: Plan, name: str, item: PlanItem) -> None:
         _require(fits, f"the item {name} has a video of another sample")
     _require(item.sample in plan.samples, f"the item {name} is of a sample that the plan does not have")
     _require(set(item.expected) <= asked, f"the item {name} has an answer to a question that is not asked")
+    points = plan.method == "mos" or all(low >= 0 and high <= 1 for low, high in item.expected.values())
+    _require(points and (not item.no_draw or plan.method == "pairs"), f"the item {name} has an answer that can't be")
     if item.repeat_of is not None:
         first = plan.items.get(item.repeat_of)
         same = first is not None and first.kind in {"rating", "gold"} and set(first.media) == set(item.media)
@@ -278,6 +304,8 @@ def _check_rater(plan: Plan, name: str, rater: PlanRater) -> None:
     _require(len(set(listed)) == len(listed), f"the rater '{name}' has an item twice")
     chosen = len(rater.items) - len(listed)
     _require(not chosen or plan.method == "pairs", "only pairs can be chosen when their turn comes")
+    turns = rater.repeat_turns
+    _require(list(turns) == sorted(set(turns) & set(range(chosen))), f"the rater '{name}' has turns that can't be")
     for item in listed:
         _require(item in plan.items, f"the rater '{name}' has an item that the plan does not have")
         own = rater.team is not None and rater.team in plan.teams_of(item)
@@ -288,6 +316,10 @@ def _encoded(plan: Plan) -> str:
     document = plan.model_dump(mode="json")
     if not plan.page.translations:  # so that plans from before there were any keep their digest
         del document["page"]["translations"]
+    for part, key in (("media", "real"), ("items", "no_draw"), ("raters", "repeat_turns")):
+        for entry in document[part].values():
+            if not entry[key]:  # a plan that was made before there was such a thing keeps its digest
+                del entry[key]
     return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 

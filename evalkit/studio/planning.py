@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from evalkit.board.model import Snapshot
-from evalkit.board.names import folded
+from evalkit.board.names import check_ids, folded
 from evalkit.challenges.model import require_videos
 from evalkit.errors import InputError
 from evalkit.progress import Progress
+from evalkit.ratings.read_errors import shown as shown_word
+from evalkit.ratings.sides import REFERENCE
+from evalkit.studio.gold_pairs import read_gold_pair_videos
 from evalkit.studio.inputs import read_gold_videos
 from evalkit.studio.making import make_plan, questions_of
 from evalkit.studio.plan_model import Medium, Plan, PlanSample
@@ -33,8 +36,8 @@ class Sources:
         testset: the test set.
         teams: only these; all that compete by default.
         samples: how many, drawn by the seed; all by default.
-        gold: CSV of videos with known answers.
-        references: hidden real videos that each rater sees.
+        gold: CSV of videos, or of comparisons, with known answers.
+        references: hidden real videos that each rater sees, of comparisons each beside a team's video.
     """
 
     snapshot: Snapshot
@@ -55,8 +58,7 @@ def plan_study(sources: Sources, request: PlanRequest, progress: Progress) -> Pl
     snapshot, challenge = sources.snapshot, sources.snapshot.challenge
     require_videos(challenge, "A rating study")
     questions = questions_of(challenge)
-    if sources.gold is not None and challenge.ratings.method == "pairs":
-        raise InputError("Videos with known answers are for ratings, and the challenge asks for comparisons.")
+    pairs = challenge.ratings.method == "pairs"
     runs = competing_runs(snapshot, sources.teams)
     by_id = {sample.id: sample for sample in sources.testset.whole.samples}
     there = common_samples(runs, list(by_id), snapshot.excluded("sample"))
@@ -69,15 +71,15 @@ def plan_study(sources: Sources, request: PlanRequest, progress: Progress) -> Pl
     chosen = _some(there, sources.samples, request.seed)
     rated = find_videos(runs, frozenset(chosen), sources.submissions, snapshot, progress)
     root = sources.testset.root
-    request = replace(
-        request,
-        gold=()
-        if sources.gold is None
-        else read_gold_videos(sources.gold, questions, partial(_team_video, rated), _own(root, by_id)),
-        references=_references(sources, by_id, chosen),
-        references_per_rater=sources.references,
-    )
-    shown = [*chosen, *(one.medium.sample for one in request.gold), *(one.sample for one in request.references)]
+    own = _own(root, by_id)
+    request = replace(request, references=_references(sources, by_id, chosen), references_per_rater=sources.references)
+    if sources.gold is not None and pairs:
+        find = partial(_named_video, rated, by_id, own)
+        request = replace(request, gold_pairs=read_gold_pair_videos(sources.gold, challenge.ratings.dimensions, find))
+    elif sources.gold is not None:
+        request = replace(request, gold=read_gold_videos(sources.gold, questions, partial(_team_video, rated), own))
+    known = [*(one.medium for one in request.gold), *(one.first for one in request.gold_pairs)]
+    shown = [*chosen, *(one.sample for one in (*known, *request.references))]
     samples = {name: _plan_sample(by_id[name]) for name in by_id if name in set(shown)}
     return make_plan(challenge, rated, samples, request)
 
@@ -104,6 +106,37 @@ def _team_video(rated: Sequence[RatedRun], team: str, sample: str) -> Medium | N
     return found[0] if len(found) == 1 else None
 
 
+def _named_video(
+    rated: Sequence[RatedRun], by_id: Mapping[str, Sample], own: Callable[[str, str], Medium], word: str, sample: str
+) -> Medium:
+    """Return the video that a file of comparisons calls ``word``: a team's, the real one, or one of the test set.
+
+    Raises:
+        InputError: there is none, or the word can mean two.
+    """
+    named = any(folded(one.team) == folded(word) for one in rated)
+    real = word == REFERENCE or folded(word) == REFERENCE.strip("()")
+    if named and real:
+        raise InputError(f"a team is called so, too: write {REFERENCE} for the real video.")
+    if named:
+        found = _team_video(rated, word, sample)
+        if found is None:
+            raise InputError(f"the study has no video of {shown_word(word)} and {shown_word(sample)}.")
+        return found
+    known = by_id.get(sample)
+    if not real:
+        medium = own(word, sample)
+        check_ids([medium.side], "The comparison with a known answer")
+        return _real(medium) if known is not None and known.reference_video == word else medium
+    if known is None or known.reference_video is None:
+        raise InputError(f"the test set has no reference video of {shown_word(sample)}.")
+    return _real(own(known.reference_video, sample))
+
+
+def _real(medium: Medium) -> Medium:
+    return medium.model_copy(update={"real": True})
+
+
 def _own(root: Path, by_id: dict[str, Sample]) -> Callable[[str, str], Medium]:
     def find(file: str, sample: str) -> Medium:
         if sample not in by_id:
@@ -117,15 +150,13 @@ def _references(sources: Sources, by_id: dict[str, Sample], chosen: Sequence[str
     """Return the real videos that can be hidden among the others.
 
     Raises:
-        InputError: there are too few, or comparisons are asked for.
+        InputError: there are too few.
     """
     if not sources.references:
         return ()
-    if sources.snapshot.challenge.ratings.method == "pairs":
-        raise InputError("Hidden references are for ratings, and the challenge asks for comparisons.")
     videos = [(name, by_id[name].reference_video) for name in chosen]
-    found = tuple(own_video(sources.testset.root, file, name) for name, file in videos if file is not None)
-    if len(found) < sources.references:
+    found = tuple(_real(own_video(sources.testset.root, file, name)) for name, file in videos if file is not None)
+    if len(found) < (1 if sources.snapshot.challenge.ratings.method == "pairs" else sources.references):
         raise InputError(
             f"There are no {sources.references} real videos to hide among the others.",
             found=count(len(found), "reference video") + " in the test set",

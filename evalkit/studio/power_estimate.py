@@ -15,7 +15,7 @@ from evalkit.errors import InputError, UsageError
 from evalkit.ratings.model import AnswerVerdict
 from evalkit.statistics.power import comparisons_needed, detectable_difference, detectable_share, raters_needed
 from evalkit.statistics.rating_variance import RatedCells, Spread, assumed_spread, estimate_spread
-from evalkit.studio.balance import COUNTED
+from evalkit.studio.balance import COUNTED, counted_items, open_turns
 from evalkit.studio.plan_model import Plan, Question
 
 USUAL_DIFFERENCE = 0.125  # of the scale's width: half a point of 1 to 5
@@ -71,7 +71,7 @@ def power_of(plan: Plan, snapshot: Snapshot, difference: float | None = None) ->
 
 def _of_pairs(plan: Plan, question: Question, difference: float | None) -> QuestionPower:
     teams = sorted({one.team for one in plan.media.values() if one.team is not None})
-    total = sum(item is None or plan.items[item].kind in COUNTED for one in plan.raters.values() for item in one.items)
+    total = sum(len(counted_items(plan, one)) + open_turns(one) for one in plan.raters.values())
     each = total / (len(teams) * (len(teams) - 1) / 2)
     share = USUAL_SHARE if difference is None else difference
     needed = comparisons_needed(share, len(teams))

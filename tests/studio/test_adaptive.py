@@ -60,6 +60,52 @@ def test_a_study_of_chosen_pairs() -> None:
     assert max(per_sample.values()) - min(per_sample.values()) <= 6
 
 
+def test_pairs_that_were_chosen_come_again_in_the_last_third() -> None:
+    plan = plan_of(PAIRS, 5, 6, 6, (0, 3), items=18, training=1, repeats=3, adaptive=True, seed=4)
+    answers = whole_study(plan, 1)
+    swapped = 0
+    for name in plan.raters:
+        items = [one.item for one in answers if one.rater == name]
+        assert len(items) == len(set(items)) == 19
+        kinds = [plan.items[item].kind for item in items]
+        assert kinds[:13] == ["training"] + ["rating"] * 12
+        assert Counter(kinds[13:]) == {"rating": 3, "repeat": 3}
+        for at, item in enumerate(items):
+            first = plan.items[item].repeat_of
+            if first is not None:
+                assert 1 <= items.index(first) <= 6  # of the first third of the turns, after the training
+                assert set(plan.items[item].media) == set(plan.items[first].media)
+                swapped += plan.items[item].media != plan.items[first].media
+                assert plan.items[items[at - 1]].sample != plan.items[item].sample
+        assert next_item(plan, answers, name) is None
+    assert 0 < swapped < 3 * len(plan.raters)
+    assert whole_study(plan, 1) == answers
+
+
+def test_what_could_not_be_played_does_not_come_again() -> None:
+    plan = plan_of(PAIRS, 3, 6, 1, items=9, repeats=1, adaptive=True)
+    answers: list[Given] = []
+    while (item := next_item(plan, answers, "r0")) is not None:
+        answers.append(Given("r0", item, {} if len(answers) < 2 else {"pair": 1.0}))
+    (again,) = (plan.items[one.item].repeat_of for one in answers if plan.items[one.item].kind == "repeat")
+    assert again == answers[2].item  # the only one of the first three that was answered
+    nothing = [one._replace(values={}) for one in answers[:6]]
+    turn = plan.raters["r0"].repeat_turns[0]
+    later = [*nothing]
+    while len(later) <= turn:
+        later.append(Given("r0", str(next_item(plan, later, "r0")), {}))
+    assert plan.items[later[turn].item].kind == "rating"  # nothing could come again: another pair instead
+
+
+def test_a_repeat_says_nothing_about_the_order() -> None:
+    plan = plan_of(PAIRS, 5, 6, 2, items=18, repeats=3, adaptive=True, seed=4)
+    answers = whole_study(plan, 1)
+    repeats = [one for one in answers if plan.items[one.item].kind == "repeat" and one.rater == "r0"]
+    turned = [one._replace(values={"pair": 1 - one.values["pair"]}) if one in repeats else one for one in answers]
+    cut = answers.index(repeats[-1]) + 1
+    assert repeats and next_item(plan, answers[:cut], "r1") == next_item(plan, turned[:cut], "r1")
+
+
 def test_the_same_answers_give_the_same_item() -> None:
     plan = plan_of(PAIRS, 5, 6, 3, items=14, adaptive=True, seed=4)
     answers = whole_study(plan, 1)[:20]

@@ -207,7 +207,7 @@ def test_the_same_seed_gives_the_same_design_with_other_ids() -> None:
         (RATINGS, 2, 2, 2, (), {"items": 4}, ["2 teams and 2 samples"]),
         (RATINGS, 3, 4, 2, (), {"items": 12, "repeats": 5}, ["5 repeats", "fewer"]),
         (RATINGS, 3, 4, 2, (), {"adaptive": True}, ["comparisons"]),
-        (PAIRS, 3, 4, 2, (), {"adaptive": True, "repeats": 1}, ["repeated"]),
+        (PAIRS, 3, 4, 2, (), {"adaptive": True, "items": 6, "repeats": 3}, ["3 repeats"]),
         (LIMITED, 3, 4, 9, (), {"items": 6}, ["5 items"]),
         (PAIRS.replace("pairs", "none"), 3, 4, 2, (), {}, ["asks people nothing"]),
     ],

@@ -16,7 +16,7 @@ from studio.plans import hex_id, plan_document
 from evalkit.errors import InputError
 from evalkit.studio.next_item import Given, next_item
 from evalkit.studio.page_model import Page, PageText
-from evalkit.studio.plan_model import key_of, plan_from_json, read_plan, write_plan
+from evalkit.studio.plan_model import Plan, key_of, plan_from_json, read_plan, write_plan
 
 
 def test_a_plan_is_the_same_after_writing_and_reading(tmp_path: Path) -> None:
@@ -168,3 +168,40 @@ def test_a_token_is_one_raters() -> None:
         assert plan.rater_of(rater.token) == name
     assert plan.rater_of(plan.organizer) is None
     assert [plan.rater_of(wrong) for wrong in ("", "\u00e9", "\ud800")] == [None] * 3
+
+
+def test_a_plan_of_before_there_were_known_comparisons_keeps_its_digest() -> None:
+    """A studio that is updated in the middle of a study finds its journal and its import by the digest."""
+    plan = plan_from_json(json.dumps(plan_document()))
+    document = plan.model_dump(mode="json")
+    for part, key in (("media", "real"), ("items", "no_draw"), ("raters", "repeat_turns")):
+        for entry in document[part].values():
+            assert not entry.pop(key)
+    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    assert plan.sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_what_a_comparison_may_not_have() -> None:
+    document = plan_document(samples=1)
+    document |= {"method": "pairs", "questions": [{"id": "pair", "title": "Better?"}]}
+    both, item = list(document["media"]), hex_id()
+    document["raters"] = {"r": {**next(iter(document["raters"].values())), "items": [item, None, None]}}
+    usual = {"media": both, "sample": "s0", "kind": "gold", "expected": {"pair": [0, 1]}, "no_draw": ["pair"]}
+    good = {**document, "items": {item: usual}}
+    good["raters"]["r"]["repeat_turns"] = [1]
+    plan = plan_from_json(json.dumps(good))
+    assert plan.sides_of(item) == ("lumen", "atlas") and plan_from_json(_text(plan)).sha256 == plan.sha256
+    for changed, words in (
+        ({"expected": {"pair": [0, 2]}}, "can't be"),
+        ({"expected": {}, "kind": "rating"}, "no_draw"),
+    ):
+        with pytest.raises(InputError, match=words):
+            plan_from_json(json.dumps({**good, "items": {item: {**usual, **changed}}}))
+    for turns in ([0], [2], [1, 1]):
+        good["raters"]["r"]["repeat_turns"] = turns
+        with pytest.raises(InputError, match="turns"):
+            plan_from_json(json.dumps(good))
+
+
+def _text(plan: Plan) -> str:
+    return json.dumps(plan.model_dump(mode="json"))

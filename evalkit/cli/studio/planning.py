@@ -47,9 +47,16 @@ if TYPE_CHECKING:
 @click.option(
     "--gold",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV of videos with known answers: sample, dimension, low, high, and file or team.",
+    help="CSV of known answers: sample, dimension, low, high, and file or team; of pairs: sample, first, second, "
+    "answer.",
 )
-@click.option("--references", type=click.IntRange(0, 100), default=0, show_default=True, help="Hidden real videos.")
+@click.option(
+    "--references",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    help="Hidden real videos; of pairs, each beside a team's.",
+)
 @click.option("--adaptive", is_flag=True, help="Choose each pair by the answers so far, where they say least.")
 @click.option(
     "--page", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML: title, consent, contact, ..."
