@@ -8,7 +8,8 @@ of other people, so that none is a copy, the talking heads with their own refere
 of the talking heads; published generators; puppets, and what ``warp`` makes. A finished row is in OUT.json and not
 measured again: a change of the rules asks for a new file.
 
-A detected share counts the videos with at least one finding that the rules of gaming, or of frozen content, make.
+A detected share counts the videos with at least one finding that the rules of gaming, or of frozen content, make; of
+another team's videos, those that a board finds in both runs.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 import evalkit
+from evalkit.board.model import Run, Snapshot
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.files import write_text
+from evalkit.leaderboard.duplicates import duplicate_videos
 from evalkit.media.encode import write_video
 from evalkit.reference_models.generation.requests import RequestBuilder
 from evalkit.reference_models.generators.base import GeneratedClip, find_generator
@@ -65,13 +69,20 @@ TRICKS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "late": tuple({"frames": frames} for frames in (5, 15, 30, 50)),
     "looped": tuple({"seconds": seconds} for seconds in (0.5, 1, 2)),
     "boomerang": tuple({"seconds": seconds} for seconds in (0.5, 1, 2)),
+    "repeated-part": tuple({"seconds": seconds} for seconds in (0.5, 1, 2)),
+    "played-backwards": tuple({"share": share} for share in (0.5, 1)),
     "repeated-frames": tuple({"times": times} for times in (2, 3, 5)),
     "other-speech": ({"people": 1},),
     "shifted-speech": tuple({"seconds": seconds} for seconds in (0.1, 0.3, -0.3, 1.2)),
     "mixed-speech": tuple({"decibels": decibels} for decibels in (-20, -10, 0, 10)),
     "louder-speech": tuple({"decibels": decibels} for decibels in (-20, 12, 30)),
 }
-THEFTS = ("flipped-copy", "cropped-copy", "other-contrast", "low-inverted", "other-speed")  # of another team's videos
+THEFTS = (  # of another team's videos
+    "encoded-copy", "flipped-copy", "cropped-copy", "moved-copy", "turned-copy", "wobbling-copy", "other-hue",
+    "other-brightness", "other-contrast", "negative", "low-inverted", "other-speed", "looped", "boomerang",
+    "repeated-part", "played-backwards",
+)  # fmt: skip
+WITHOUT_FACES = "fps"  # of thefts: the board compares fingerprints
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,16 @@ def row_of(videos: Sequence[VideoScore], name: str, size: str, *, honest: bool) 
     return Row(name, size, read, len(named), dict(sorted(rules.items())), unread, honest, named if honest else {})
 
 
+def with_ending(card: Scorecard, ending: str) -> Scorecard:
+    """Return the scorecard with the videos of samples that end so alone, under their names without it."""
+    videos = [
+        video.model_copy(update={"sample": video.sample.removesuffix(ending)})
+        for video in card.videos
+        if video.sample.endswith(ending)
+    ]
+    return card.model_copy(update={"videos": tuple(videos)})
+
+
 class Bench:
     """Makes and scores one row after the other; finished ones are kept in a file."""
 
@@ -137,9 +158,9 @@ class Bench:
         """Score a submission and keep its row."""
         self._keep(row_of(self._card(submission, testset).videos, name, "", honest=honest))
 
-    def _card(self, submission: Path, testset: TestSet) -> Scorecard:
+    def _card(self, submission: Path, testset: TestSet, metric: str = METRIC) -> Scorecard:
         return evalkit.score(
-            submission, self.challenge, testset, metrics=[METRIC], backbones="bundled", workers=1,
+            submission, self.challenge, testset, metrics=[metric], backbones="bundled", workers=1,
             cache=self.place / "cache",
         )  # fmt: skip
 
@@ -167,18 +188,29 @@ class Bench:
             self._keep(row_of(videos, name, words[at], honest=False))
 
     def theft(self, name: str) -> None:
-        """Measure a trick on another team's videos: those of ``warp``, which take the place of the reference videos."""
+        """Measure a trick on another team's videos, those of published generators, as a board compares two teams."""
         label = f"{name} of another team's"
-        if self.known(label):
+        words = [", ".join(f"{key} {value}" for key, value in options.items()) for options in TRICKS[name]]
+        missing = [at for at, word in enumerate(words) if not self.known(label, word)]
+        if not missing:
             return
-        theirs = self.place / "theirs"
-        self._made("warp", {}, self.heads, theirs, "")
-        options = {**TRICKS[name][0], "base": "submission", "videos": str(theirs)}
-        samples = [
-            one.model_copy(update={"reference_video": str(theirs / f"{one.id}.mp4")})
-            for one in self._made(name, options, self.heads, self.place / f"stolen-{name}", "")
-        ]
-        self.row(label, self.place / f"stolen-{name}", TestSet(self.heads.root, tuple(samples)), honest=False)
+        generated, folder, samples = self.data / "generated", self.place / f"stolen-{name}", []
+        testset = load_testset(generated / "testset").limited(self.limit)
+        stolen = {"base": "submission", "videos": str(generated / "submission.zip")}
+        for at in missing:
+            samples += self._made(name, {**TRICKS[name][at], **stolen}, testset, folder, f"-{at}")
+        theirs = self._card(generated / "submission.zip", testset, WITHOUT_FACES)
+        ours = self._card(folder, TestSet(testset.root, tuple(samples)), WITHOUT_FACES)
+        for at in missing:
+            self._keep(self._across(label, words[at], theirs, with_ending(ours, f"-{at}")))
+
+    def _across(self, label: str, size: str, theirs: Scorecard, ours: Scorecard) -> Row:
+        """Compare two teams' scorecards as a board does."""
+        runs = tuple(Run(team, "main", True, card, "") for team, card in (("theirs", theirs), ("ours", ours)))
+        board = Snapshot(self.challenge, 0, datetime.now(UTC), (), runs=runs)
+        shared = {sample for pair in duplicate_videos(board) for sample in pair.samples}
+        row = row_of(ours.videos, label, size, honest=False)
+        return replace(row, detected=len(shared), rules=row.rules | {"gaming.across-teams": len(shared)})
 
     def _made(self, name: str, options: Mapping[str, Any], testset: TestSet, folder: Path, ending: str) -> list[Sample]:
         """Write a generator's videos as ``{id}{ending}.mp4`` where they are missing; return their samples."""

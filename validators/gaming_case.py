@@ -55,7 +55,9 @@ class GamingCase:
         bent: the same of the whole face after a smooth bending.
         loop: its best repetition.
         reversal: the same, played backwards.
+        part: the second of it that comes again best, anywhere.
         inserted: images that resemble neither neighbour, while the neighbours resemble each other.
+        waves: share of all change that waves through the picture explain.
         left_over: share of the audio that no filter of the official speech explains; negative or
             NaN where it can't be said.
     """
@@ -74,7 +76,9 @@ class GamingCase:
     bent: float | None = None
     loop: Repetition = NO_REPETITION
     reversal: Repetition = NO_REPETITION
+    part: Repetition = NO_REPETITION
     inserted: int = 0
+    waves: float = 0.0
     left_over: float = math.nan
 
     @property

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evalkit.metrics.gaming.audio_match import SIMILAR
-from evalkit.metrics.gaming.repetition import INSERTED, REPEATED
+from evalkit.metrics.gaming.repetition import INSERTED, PART_REPEATED, REPEATED
+from evalkit.metrics.gaming.waves import WAVING
 from evalkit.text import count
 from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.gaming_case import GamingCase
@@ -43,6 +44,15 @@ def _mouth_only(case: GamingCase) -> Iterable[Violation]:
     )
 
 
+def _waves(case: GamingCase) -> Iterable[Violation]:
+    if case.waves >= WAVING and not case.is_still:
+        yield Violation(
+            "Waves run through the picture: bands of it slide to and fro.",
+            found=f"they explain {case.waves:.0%} of all change",
+            expected=f"less than {WAVING:.0%}",
+        )
+
+
 def _looped(case: GamingCase) -> Iterable[Violation]:
     if case.frozen or case.is_still:
         return
@@ -57,6 +67,12 @@ def _looped(case: GamingCase) -> Iterable[Violation]:
             "A part of the video is there once more, played backwards.",
             found=f"from {case.reversal.seconds:.1f} s on, with {case.reversal.ratio:.1%} of the usual difference",
             expected=f"at least {REPEATED:.0%} of the difference between its frames",
+        )
+    elif case.part.ratio < PART_REPEATED:
+        yield Violation(
+            "A second of the video is there once more.",
+            found=f"again after {case.part.seconds:.1f} s, with {case.part.ratio:.1%} of the usual difference",
+            expected=f"at least {PART_REPEATED:.0%} of the difference between its frames",
         )
 
 
@@ -83,6 +99,7 @@ def _mixed(case: GamingCase) -> Iterable[Violation]:
 TRICK_RULES: tuple[Rule[GamingCase], ...] = (
     Rule("gaming.face-still", "gaming", "warning", "the face is one image, lit, moved or bent", _face_still),
     Rule("gaming.mouth-only", "gaming", "warning", "nothing of the face moves but the mouth", _mouth_only),
+    Rule("gaming.waves", "gaming", "warning", "waves that run through the picture", _waves),
     Rule("gaming.looped", "gaming", "warning", "a part again, forwards or backwards", _looped),
     Rule("gaming.inserted-frames", "gaming", "warning", "single frames of something else", _inserted),
     Rule("gaming.audio-mixed", "gaming", "warning", "the official speech and other sound", _mixed),

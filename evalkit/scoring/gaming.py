@@ -61,6 +61,7 @@ class VideoFingerprint:
         motion_bits: as hexadecimal text; none of a video that hardly moves, where they would be noise.
         hash: (63,) bool, of its middle picture.
         is_still: whether it shows one image or a few.
+        windows: of a reference video, the motion bits that copies of it would have, packed; else none.
     """
 
     sample: str
@@ -69,19 +70,28 @@ class VideoFingerprint:
     motion_bits: str
     hash: signature.Bits
     is_still: bool
+    windows: bytes = b""
 
     @classmethod
-    def of(cls, sample: str, sha256: str, arrays: Arrays) -> VideoFingerprint:
-        """Return what is kept of the feature's arrays."""
+    def of(cls, sample: str, sha256: str, arrays: Arrays, *, reference: bool = False) -> VideoFingerprint:
+        """Return what is kept of the feature's arrays of a video, or of a reference video."""
         motion = float(arrays["motion"])
         bits = cast("signature.Bits", arrays["bits"])
         text = signature.to_hex(bits if motion >= signature.MIN_MOTION else bits[:0])
-        return cls(sample, sha256, motion, text, np.array(arrays["hash"]), made_of_few(*_counts(arrays)))
+        windows = np.packbits(arrays["windows"]).tobytes() if reference and text else b""
+        return cls(sample, sha256, motion, text, np.array(arrays["hash"]), made_of_few(*_counts(arrays)), windows)
 
     @property
     def bits(self) -> signature.Bits:
         """Motion bits (K, 24)."""
         return signature.from_hex(self.motion_bits)
+
+    def copied_in_part(self, video: VideoFingerprint) -> signature.Match | None:
+        """Return how a video matches this reference video cropped, moved or turned; ``None`` where it doesn't."""
+        if not self.windows or not video.motion_bits:
+            return None
+        bits = np.unpackbits(np.frombuffer(self.windows, np.uint8)).astype(bool)
+        return signature.window_match(bits.reshape(len(signature.WINDOWS), -1, signature.BITS), video.bits)
 
     def fingerprint(self) -> Fingerprint:
         """Return what the scorecard stores."""
@@ -154,7 +164,9 @@ class GamingCheck:
             bent=None if face is None else float(face["bent"]),
             loop=Repetition(*(float(value) for value in arrays["loop"])),
             reversal=Repetition(*(float(value) for value in arrays["reversal"])),
+            part=Repetition(*(float(value) for value in arrays["part"])),
             inserted=int(arrays["inserted"]),
+            waves=float(arrays["waves"]),
             left_over=float(arrays["sound_left"]),
         )
 
@@ -213,7 +225,9 @@ def read_references(
     ``known``, the digest of a sample's reference video and the arrays of its fingerprint, is not looked for.
     """
     given = known or {}
-    found = {name: VideoFingerprint.of(name, digest, arrays) for name, (digest, arrays) in given.items()}
+    found = {
+        name: VideoFingerprint.of(name, digest, arrays, reference=True) for name, (digest, arrays) in given.items()
+    }
     unread = replace(testset, samples=tuple(sample for sample in testset if sample.id not in given))
     samples = list(_reference_places(unread).values())
     config, jobs = reference_jobs(unread, cache, fresh=fresh)
@@ -270,7 +284,7 @@ def _kept(sample: str, extraction: Extraction, cache: FeatureCache) -> VideoFing
     arrays = _arrays(extraction, cache, FINGERPRINT)
     if arrays is None or extraction.sha256 is None:
         return None
-    return VideoFingerprint.of(sample, extraction.sha256, arrays)
+    return VideoFingerprint.of(sample, extraction.sha256, arrays, reference=True)
 
 
 def _arrays(extraction: Extraction, cache: FeatureCache, feature: str) -> Arrays | None:
@@ -288,6 +302,9 @@ def _copies(
     videos: Sequence[VideoFingerprint], references: Sequence[VideoFingerprint]
 ) -> Iterator[tuple[VideoCopy, ...]]:
     """Yield, for each video, the reference videos with its content, the best match first.
+
+    Whether it is cropped, moved or turned by much is asked of the video's own reference alone: that takes as long as
+    twelve comparisons.
 
     About `MAX_DUPLICATES` files at most, and always the video's own reference. Of a file that is the reference of
     several samples, the video's own counts, or the first one.
@@ -307,6 +324,9 @@ def _copies(
             digest = files[i].sha256
             name = one.sample if i == own[at] else first[digest]
             copies.append(VideoCopy(name, None if one.sha256 == digest else match))
+        if own[at] >= 0 and all(i != own[at] for i, _ in matches):
+            part = files[own[at]].copied_in_part(one)
+            copies += [VideoCopy(one.sample, part)] if part is not None else []
         yield tuple(sorted(copies, key=_closeness))
 
 

@@ -24,7 +24,7 @@ from evalkit.metrics.features.base import (
     described,
 )
 from evalkit.metrics.features.declare import SamplingOptions
-from evalkit.metrics.gaming import audio_match, audio_residual, overlay, repetition, signature, stillness
+from evalkit.metrics.gaming import audio_match, audio_residual, overlay, repetition, signature, stillness, waves
 
 FINGERPRINT = "fingerprint"
 
@@ -80,9 +80,11 @@ class FingerprintSession(Session):
         audio, left = self._audio()
         apart = repetition.distances(images)
         loop, reversal = repetition.find_loop(apart), repetition.find_reversal(apart)
+        part = repetition.find_part(apart)
         islands = self._sums.islands()
         return {
             "bits": bits,
+            "windows": signature.window_bits(images),
             "motion": np.array(motion),
             "picture": np.round(images[len(images) // 2]).astype(np.uint8),
             "hash": signature.image_hash(images.mean(axis=0)),
@@ -95,7 +97,9 @@ class FingerprintSession(Session):
             "sound_left": np.array(left if np.isfinite(left) else -1.0),
             "loop": np.array([loop.ratio, loop.seconds]),
             "reversal": np.array([reversal.ratio, reversal.seconds]),
+            "part": np.array([part.ratio, part.seconds]),
             "inserted": np.array(repetition.inserted_images(apart)),
+            "waves": np.array(waves.wave_share(images)),
         }
 
     def _audio(self) -> tuple[audio_match.AudioMatch, float]:
@@ -132,12 +136,13 @@ class FingerprintExtractor(Extractor):
 
     record = FeatureRecord(
         name=FINGERPRINT,
-        version=5,
+        version=6,
         title="signs of copies, stills, replaced audio and overlays",
         inputs=frozenset({"video", "audio"}),
         options=OPTIONS,
         arrays={
             "bits": "(K, 24) bool, K up to 64: motion signature, a row per tenth of a second",
+            "windows": "(12, K, 24) bool: motion signature as cropped, moved and turned copies would have it",
             "motion": "() float64: amount of motion in grey levels",
             "picture": "(64, 64) uint8: the middle image",
             "hash": "(63,) bool: perceptual hash of the mean image",
@@ -150,7 +155,9 @@ class FingerprintExtractor(Extractor):
             "sound_left": "() float64: share of the audio that no filter of the speech explains, or -1",
             "loop": "(2,) float64: difference of the best repetition as a share of the spread, its lag in s",
             "reversal": "(2,) float64: the same for a part played backwards, the moment from which on in s",
+            "part": "(2,) float64: the same for the second that comes again best anywhere, the time until it does",
             "inserted": "() int64: images that differ from both neighbours, which resemble each other",
+            "waves": "() float64 in 0..1: share of all change that waves through the picture explain",
         },
     )
 

@@ -6,8 +6,11 @@ is played backwards from some moment on has pairs around that moment. Images tha
 picture put between the frames differs from both neighbours, which
 resemble each other.
 
-Not detected: a loop of less than 0.8 s that is no still either; a part that comes again in a video that goes on
-otherwise; parts that are repeated at another speed; a repetition of less than a second; a picture that is put in so
+A second of the video that comes again later, while the rest goes on otherwise, is looked for in the same way, at every
+place and lag; as there are many of both, its limit is lower.
+
+Not detected: a loop of less than 0.8 s that is no still either; a part that comes again backwards in a video that goes
+on otherwise; parts that are repeated at another speed; a repetition of less than a second; a picture that is put in so
 rarely that fewer than three of the examined frames show it.
 """
 
@@ -26,6 +29,7 @@ LEAST_SPREAD = 6.0  # squared grey levels; images that differ by less say nothin
 LEAST_CHANGE = 3.0  # grey levels; neighbours that differ by less count as differing by this much
 FLASH = 2.0  # how much more a picture differs from both neighbours than they from each other
 REPEATED = 0.15  # of the spread; below it a part of the video is there twice
+PART_REPEATED = 0.08  # the same, of a second that comes again anywhere
 INSERTED = 3  # images
 NOTHING = 9.0
 EQUALLY_GOOD = 0.02
@@ -92,22 +96,58 @@ def find_reversal(apart: Distances) -> Repetition:
     return best
 
 
+def find_part(apart: Distances) -> Repetition:
+    """Return the second of a video, `LEAST_COMMON` images, that fits a later one best, and the time between the two."""
+    count, best = len(apart), Repetition()
+    sums = np.zeros((count + 1, count + 1))
+    sums[1:, 1:] = apart.cumsum(axis=0).cumsum(axis=1)
+    start = np.arange(max(count - LEAST_COMMON + 1, 0))
+    end = start + LEAST_COMMON
+    within = sums[end, end] - sums[start, end] - sums[end, start] + sums[start, start]
+    spread = within / (LEAST_COMMON * (LEAST_COMMON - 1))
+    for lag in range(LEAST_COMMON, count - LEAST_COMMON):
+        first = np.arange(count - lag - 1)
+        second = first + lag
+        parts = (apart[first, second], apart[first, second + 1], apart[second, second + 1])
+        left, share = _mixture(*map(_running_mean, parts))
+        moves = spread[: len(left)]
+        ratio = np.where(moves >= LEAST_SPREAD, left / np.maximum(moves, LEAST_SPREAD), NOTHING)
+        at = int(np.argmin(ratio))
+        if ratio[at] < best.ratio:
+            best = Repetition(float(ratio[at]), (lag + float(share[at])) / RATE)
+    return best
+
+
+def _running_mean(values: Distances) -> Distances:
+    """Return the means of every `LEAST_COMMON` values that follow each other."""
+    sums = np.concatenate([[0.0], values.cumsum()])
+    return np.asarray((sums[LEAST_COMMON:] - sums[:-LEAST_COMMON]) / LEAST_COMMON)
+
+
+def _mixture(to_one: Distances, to_next: Distances, between: Distances) -> tuple[Distances, Distances]:
+    """Return what the best mixture of two images leaves of others, and the share of the second one.
+
+    With the share f, the squared difference is (1 - f) a + f b - f (1 - f) c, of the squared differences a and b to the
+    two and c between them.
+    """
+    share = np.clip((to_one - to_next + between) / np.maximum(2 * between, 1e-12), 0, 1) * (between > 0)
+    left = (1 - share) * to_one + share * to_next - share * (1 - share) * between
+    return np.maximum(left, 0.0), share
+
+
 def _repetition(apart: Distances, first: Numbers, second: Numbers, seconds: float, more: float) -> Repetition:
     """Return how well the images ``first`` come again at ``second``, or in part at the images after these.
 
-    An image between two neighbours is taken for their mixture: with the share f of the later one, the squared
-    difference to it is (1 - f) a + f b - f (1 - f) c, of the squared differences a and b to the two and c between them.
+    An image between two neighbours is taken for their mixture.
     """
     among = apart[first.min() : first.max() + 1, first.min() : first.max() + 1]
     count = len(among)
     spread = float(among.sum()) / max(count * (count - 1), 1)
     if spread < LEAST_SPREAD:
         return Repetition()
-    to_one, to_next = float(apart[first, second].mean()), float(apart[first, second + 1].mean())
-    between = float(apart[second, second + 1].mean())
-    share = float(np.clip((to_one - to_next + between) / (2 * between), 0, 1)) if between > 0 else 0.0
-    left = (1 - share) * to_one + share * to_next - share * (1 - share) * between
-    return Repetition(max(left, 0.0) / spread, seconds + share * more)
+    parts = (apart[first, second], apart[first, second + 1], apart[second, second + 1])
+    left, share = _mixture(*(np.asarray(part.mean()) for part in parts))
+    return Repetition(float(left) / spread, seconds + float(share) * more)
 
 
 def inserted_images(apart: Distances) -> int:

@@ -8,9 +8,15 @@ photo with different speech share background and face, but not the bits; a copy 
 or cropped by a few percent keeps most of them. What turns or flips a picture only exchanges coefficients and negates
 the odd ones, and the negative of a picture negates them all: the bits of one video give those of its sixteen views
 (`VIEWS`), and each is compared. A video whose low frequencies alone are inverted is a negative to these coefficients.
+Each view is also compared in reverse order, for a copy that is played backwards.
 
-Not detected: copies that were cropped by more than about 8 %, turned by another angle, played faster or backwards, or
-whose copied part is not in the first `TICKS` tenths of a second; and any copy of a video that hardly moves.
+What crops, moves or turns a picture by more than a little changes the bits in a way that they don't tell. So the bits
+of a reference video are also made of its pictures as copies would show them (`WINDOWS`), to be compared with the video
+of its own sample.
+
+Not detected: copies that were cropped by more than a third or moved by more than about a seventh, turned by more than
+about 20 degrees but for right angles, played at another speed, or whose copied part is not in the first `TICKS` tenths
+of a second (backwards: in the first ones of both); and any copy of a video that hardly moves.
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ from numpy.typing import NDArray
 
 Bits = NDArray[np.bool_]
 Images = NDArray[np.float32]
+Signs = tuple[NDArray[np.float32], NDArray[np.int64]]  # see `_signs`
 
 RATE = 10  # frames per second
 TICKS = 64  # frames in a signature: 6.4 s
@@ -46,7 +53,19 @@ _TURNS = (
     "turned by 90 degrees",
     "turned by 90 degrees and mirrored",
 )  # transposed or not, mirrored or not, upside down or not
-VIEWS = (*_TURNS, *(f"{turn}, negative" if turn else "negative" for turn in _TURNS))
+_FORWARDS = (*_TURNS, *(f"{turn}, negative" if turn else "negative" for turn in _TURNS))
+BACKWARDS = "played backwards"
+VIEWS = (*_FORWARDS, *(f"{view}, {BACKWARDS}" if view else BACKWARDS for view in _FORWARDS))
+_ASIDE = (-0.1, 0.0, 0.1)  # shares of the width and of the height
+# What was done to a copy, enlargement, shares of its width and height by which it was moved, degrees by which turned.
+WINDOWS = (
+    ("cropped", 1 / 0.85, 0.0, 0.0, 0.0),
+    ("cropped", 1 / 0.72, 0.0, 0.0, 0.0),
+    *(("moved", 1.0, x, y, 0.0) for x in _ASIDE for y in _ASIDE if (x, y) != (0.0, 0.0)),
+    ("turned", 1.0, 0.0, 0.0, 10.0),
+    ("turned", 1.0, 0.0, 0.0, -10.0),
+)
+WINDOW_SHARE = 0.8  # share of equal bits; from it on a video has the content of a reference video's window
 _PARITIES = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a coefficient down and across
 _GROUPS = tuple(
     [at - 1 for at in range(1, ORDER * ORDER) if (at // ORDER % 2, at % ORDER % 2) == parity] for parity in _PARITIES
@@ -96,6 +115,40 @@ def motion_bits(images: Images) -> tuple[Bits, float]:
     return moving > 0, float(np.sqrt(np.mean(np.square(moving)))) if moving.size else 0.0
 
 
+def window_bits(images: Images) -> Bits:
+    """Return the motion bits (`WINDOWS`, K, 24) of the first `TICKS` images (K, S, S), as copies would show them.
+
+    What a copy shows beyond the border is the mirror image of what is within.
+    """
+    return np.stack([motion_bits(_as_copied(images[:TICKS], *window[1:]))[0] for window in WINDOWS])
+
+
+def _as_copied(images: Images, scale: float, right: float, down: float, degrees: float) -> Images:
+    import cv2
+
+    size = images.shape[2], images.shape[1]
+    matrix = cv2.getRotationMatrix2D(((size[0] - 1) / 2, (size[1] - 1) / 2), degrees, scale)
+    matrix[:, 2] += right * size[0], down * size[1]
+    kind = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT_101}
+    shown = [cv2.warpAffine(image, matrix, size, **kind) for image in images]  # type: ignore[call-overload]
+    return np.asarray(shown, np.float32).reshape(images.shape)
+
+
+def window_match(windows: Bits, bits: Bits) -> Match | None:
+    """Return the best match of a video (K, 24) with the windows of another one; ``None`` below `WINDOW_SHARE`.
+
+    Args:
+        windows: (`WINDOWS`, K, 24).
+        bits: the video's own.
+    """
+    found = matches(list(windows), [bits])
+    best = max(found, key=lambda pair: found[pair].share, default=None)
+    if best is None or found[best].share < WINDOW_SHARE:
+        return None
+    one, done = found[best], WINDOWS[best[0]][0]
+    return Match(one.share, one.shift, f"{done}, {one.view}" if one.view else done)
+
+
 def image_hash(image: NDArray[np.floating]) -> Bits:
     """Return the perceptual hash (63,) of one image (S, S): its low DCT coefficients against their median (`pHash`)."""
     found = coefficients(np.asarray(image, np.float32)[None], HASH_ORDER)[0]
@@ -122,8 +175,8 @@ def from_hex(text: str) -> Bits:
 def matches(first: Sequence[Bits], second: Sequence[Bits]) -> dict[tuple[int, int], Match]:
     """Return the pairs (i, j) of two lists of videos with the same moving content, each with its best match.
 
-    Every pair is compared at shifts of up to 2.5 s, in each of `VIEWS`. All numbers are counts, so the result
-    does not depend on the machine.
+    Every pair is compared at shifts of up to 2.5 s, in each of `VIEWS`; of one that is played backwards, the shift is
+    that of the reversed video. All numbers are counts, so the result does not depend on the machine.
 
     Args:
         first: (K, 24) each, K up to `TICKS`; K = 0 for a video that does not move.
@@ -155,11 +208,11 @@ def matching_rows(
     width = min(TICKS, max(len(bits) for bits in (*first, *second)) + MAX_SHIFT)
     for start in range(0, len(rows), _ROWS):
         chosen = rows[start : start + _ROWS]
-        theirs = _signs([second[at] for at in chosen], width)
+        theirs, back = (_signs([second[at][::step] for at in chosen], width) for step in (1, -1))
         found: list[list[tuple[int, Match]]] = [[] for _ in chosen]
         for begin in range(0, len(columns), _COLUMNS):
             numbers = np.array(columns[begin : begin + _COLUMNS])
-            share, shift, view = _best(_signs([first[at] for at in numbers], width), theirs)
+            share, shift, view = _best_of_both(_signs([first[at] for at in numbers], width), theirs, back)
             for j, at in enumerate(chosen):
                 kept = np.flatnonzero(share[:, j])
                 if most is not None and len(kept) > most:
@@ -177,9 +230,19 @@ def matching_rows(
                 yield at, matched[:most] + mine
 
 
-def _best(
-    left: tuple[NDArray[np.float32], NDArray[np.int64]], right: tuple[NDArray[np.float32], NDArray[np.int64]]
+def _best_of_both(
+    left: Signs, right: Signs, backwards: Signs
 ) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.int8]]:
+    """Return what `_best` does, of the right-hand videos forwards or, where that is better, backwards."""
+    share, shift, view = _best(left, right)
+    other_share, other_shift, other_view = _best(left, backwards)
+    better = other_share > share
+    share[better], shift[better] = other_share[better], other_shift[better]
+    view[better] = other_view[better] + len(_FORWARDS)
+    return share, shift, view
+
+
+def _best(left: Signs, right: Signs) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.int8]]:
     """Return, of every pair, the share of equal bits of the best alignment, its shift in ticks, and its view's number.
 
     Shares below the limit are given as 0. Of equally good alignments the smallest shift counts, then the negative
@@ -237,7 +300,7 @@ def _dots(left: NDArray[np.float32], right: NDArray[np.float32]) -> Iterator[NDA
                 yield total
 
 
-def _signs(videos: Sequence[Bits], width: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _signs(videos: Sequence[Bits], width: int) -> Signs:
     """Return bits as -1 and 1, 0 after a video's end (N, width, 24), and the videos' lengths (N,)."""
     signs = np.zeros((len(videos), width, BITS), np.float32)
     for at, bits in enumerate(videos):

@@ -382,13 +382,14 @@ TURNS = {(0, 0): "turned by 90 degrees and mirrored", (0, 1): "turned by 90 degr
 
 def alignments(left, right):
     """Yield share, shift and view of every alignment of two videos with enough common frames, bit by bit."""
-    for transposed, down, across, negative in itertools.product((0, 1), repeat=4):
+    for backwards, transposed, down, across, negative in itertools.product((0, 1), repeat=5):
         view = (TURNS | {(1, 1): TURNS[0, 0]} if transposed else FLIPS)[down, across]
         view = ", ".join([*([view] if view else []), *(["negative"] if negative else [])])
+        view = ", ".join([*([view] if view else []), *(["played backwards"] if backwards else [])])
         other = np.zeros_like(right)
         for u, v in itertools.product(range(5), range(5)):
             if (u, v) != (0, 0):
-                bit = right[:, (5 * v + u if transposed else 5 * u + v) - 1]
+                bit = right[:: -1 if backwards else 1, (5 * v + u if transposed else 5 * u + v) - 1]
                 other[:, 5 * u + v - 1] = bit ^ ((u * down + v * across + negative) % 2 == 1)
         for shift in range(-25, 26):
             common = [(at, at + shift) for at in range(len(left)) if 0 <= at + shift < len(right)]
@@ -420,6 +421,48 @@ def test_views_are_those_of_pictures():
         assert (found[0, 1].view, found[0, 1].shift) == (view, 1.2)
 
 
+def test_a_video_that_is_played_backwards():
+    one = moving(5)
+    for view, pictures in (("", one), ("mirrored", one[:, :, ::-1]), ("upside down, negative", 255 - one[:, ::-1])):
+        found = matches([bits(one)], [bits(pictures[::-1])])[0, 0]
+        assert found.view == (f"{view}, played backwards" if view else "played backwards")
+        assert found.shift == 0.0 and found.share > 0.999
+    assert matches([bits(one)], [bits(moving(6)[::-1])]) == {}
+
+
+def copied(pictures: np.ndarray, scale: float = 1.0, right: float = 0.0, down: float = 0.0, degrees: float = 0.0):
+    """Return pictures as OpenCV enlarges, turns and moves them around their centre."""
+    matrix = cv2.getRotationMatrix2D((31.5, 31.5), degrees, scale)
+    matrix[:, 2] += 64 * right, 64 * down
+    return np.stack([cv2.warpAffine(one, matrix, (64, 64), borderMode=cv2.BORDER_REFLECT_101) for one in pictures])
+
+
+@pytest.mark.parametrize(
+    ("change", "view"),
+    [
+        ({"scale": 1 / 0.8}, "cropped"),
+        ({"scale": 1 / 0.7}, "cropped"),
+        ({"right": 0.1, "down": 0.1}, "moved"),
+        ({"right": -0.12}, "moved"),
+        ({"degrees": 12}, "turned"),
+        ({"degrees": -10}, "turned"),
+    ],
+)
+def test_windows_are_those_of_copies(change, view):
+    one = moving(5)
+    windows = signature.window_bits(one)
+    assert windows.shape == (len(signature.WINDOWS), 60, 24)
+    found = signature.window_match(windows, bits(copied(one, **change)))
+    assert found is not None and (found.view, found.shift) == (view, 0.0)
+    mirrored = signature.window_match(windows, bits(copied(one, **change)[:, :, ::-1]))
+    assert mirrored is not None and mirrored.view == f"{view}, mirrored"
+    assert signature.window_match(windows, bits(copied(moving(6), **change))) is None
+
+
+def test_windows_of_too_little_say_nothing():
+    assert signature.window_match(signature.window_bits(moving(5)), bits(moving(5)[:10])) is None
+
+
 def test_many_videos_are_compared_in_blocks_as_one_by_one(monkeypatch):
     rng = np.random.default_rng(3)
     mirror = np.array([at % 5 % 2 == 1 for at in range(1, 25)])
@@ -428,6 +471,7 @@ def test_many_videos_are_compared_in_blocks_as_one_by_one(monkeypatch):
     for source in videos[2:]:
         late = np.concatenate([rng.random((4, 24)) < 0.5, source])
         videos += [late ^ (rng.random(late.shape) < 0.1), source[3:] ^ mirror, ~source[:, transpose]]
+        videos.append(source[::-1] ^ mirror)
     monkeypatch.setattr(signature, "_ROWS", 3)
     monkeypatch.setattr(signature, "_COLUMNS", 4)
     found = matches(videos, videos)

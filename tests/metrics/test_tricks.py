@@ -17,7 +17,7 @@ from evalkit.metrics.gaming import face_stillness, repetition
 from evalkit.metrics.gaming.audio_match import AudioMatch, match_audio
 from evalkit.metrics.gaming.audio_residual import left_over
 from evalkit.metrics.gaming.face_motion import FaceStillnessSession
-from evalkit.metrics.gaming.repetition import NOTHING, REPEATED
+from evalkit.metrics.gaming.repetition import NOTHING, PART_REPEATED, REPEATED
 from evalkit.validators.tricks import FACE_BENT, FACE_REST, LEFT_OVER
 
 # repetition
@@ -52,6 +52,38 @@ def test_a_loop_by_hand():
     assert repetition.find_loop(apart).ratio == NOTHING  # too short to say
     assert repetition.find_loop(np.zeros((50, 50))).ratio == NOTHING  # a still says nothing
     assert repetition.find_reversal(np.zeros((50, 50))).ratio == NOTHING
+
+
+def test_a_second_that_comes_again_by_hand():
+    rng = np.random.default_rng(4)
+    line = np.cumsum(rng.normal(0, 9, 45))
+    line[30:40] = line[12:22]
+    found = repetition.find_part(np.square(line[:, None] - line[None]))
+    assert (found.ratio, found.seconds) == (pytest.approx(0, abs=1e-9), pytest.approx(1.8))
+    # The same, half way between two images; what comes before and after goes on otherwise.
+    line[30:40] = (line[12:22] + line[13:23]) / 2
+    line[40:] += 500
+    apart = np.square(line[:, None] - line[None])
+    found = repetition.find_part(apart)
+    brute = []
+    for lag in range(10, 35):
+        for start in range(45 - lag - 10):
+            ours, theirs = np.arange(start, start + 10), np.arange(start, start + 10) + lag
+            one = repetition._repetition(apart, ours, theirs, lag / 10, 0.1)
+            brute.append((one.ratio, one.seconds))
+    assert (found.ratio, found.seconds) == pytest.approx(min(brute))
+    assert repetition.find_part(np.zeros((50, 50))).ratio == NOTHING  # a still says nothing
+    assert repetition.find_part(apart[:20, :20]).ratio == repetition.find_part(np.zeros((0, 0))).ratio == NOTHING
+
+
+def test_a_second_of_pictures_that_comes_again():
+    once = walk(1, 60)
+    again = np.concatenate([once[:30], once[20:50]])
+    noisy = again + np.random.default_rng(2).normal(0, 2, again.shape).astype(np.float32)
+    found = repetition.find_part(repetition.distances(noisy))
+    assert found.ratio < PART_REPEATED / 2 and found.seconds == pytest.approx(1.0, abs=0.05)
+    assert repetition.find_loop(repetition.distances(noisy)).ratio > REPEATED
+    assert repetition.find_part(repetition.distances(once)).ratio > 2 * PART_REPEATED
 
 
 def test_a_reversal_by_hand():

@@ -44,7 +44,7 @@ def test_an_honest_video_has_no_finding():
         (replace(HONEST, warped=10.9), {"nearly-frozen"}),
         (replace(HONEST, warped=11.0), set()),
         (replace(HONEST, distinct=1, ticks=14), set()),  # too short to say
-        (replace(HONEST, distinct=1, frozen=True), {"nearly-frozen"}),  # nothing can follow from content.frozen
+        (replace(HONEST, distinct=1, frozen=True), {"nearly-frozen"}),
         (replace(HONEST, distinct=1, frozen=True, reference_picture=0.9), {"nearly-frozen", "reference-image"}),
         (replace(HONEST, distinct=1, frozen=True, reference_picture=11.0), {"nearly-frozen"}),
         (replace(HONEST, references=(VideoCopy("s01", None),)), {"reference-video"}),
@@ -75,6 +75,12 @@ def test_an_honest_video_has_no_finding():
         (replace(HONEST, loop=Repetition(0.15, 1.5)), set()),
         (replace(HONEST, reversal=Repetition(0.149, 1.5)), {"looped"}),
         (replace(HONEST, loop=Repetition(0.0, 1.0), distinct=4), {"nearly-frozen"}),
+        (replace(HONEST, part=Repetition(0.079, 1.5)), {"looped"}),
+        (replace(HONEST, part=Repetition(0.08, 1.5)), set()),
+        (replace(HONEST, waves=0.55), {"waves"}),
+        (replace(HONEST, waves=0.549), set()),
+        (replace(HONEST, waves=0.9, warped=5.0), {"nearly-frozen"}),
+        (replace(HONEST, waves=0.9, rest=50.0, bent=5.0), {"face-still", "waves"}),
         (replace(HONEST, inserted=3), {"inserted-frames"}),
         (replace(HONEST, inserted=2), set()),
         (replace(HONEST, left_over=0.101), {"audio-mixed"}),

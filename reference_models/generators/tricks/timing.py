@@ -75,6 +75,38 @@ class Boomerang(ReorderedFrames):
         return there_and_back(np.arange(count), _first_frames(float(self.options["seconds"]), count, fps))
 
 
+class RepeatedPart(ReorderedFrames):
+    """A part before the middle of the video comes again."""
+
+    record = trick_record(
+        "repeated-part",
+        "the part before the middle once more; what follows it is late",
+        GeneratorOption("seconds", 1.0, "that come again; 0: none", 0.0, 600.0),
+    )
+
+    def order(self, count: int, fps: float) -> NDArray[np.int64]:
+        """Return the frames up to the middle, the last of them again, and the others."""
+        middle = count // 2
+        again = min(middle, round(float(self.options["seconds"]) * fps))
+        frames = np.arange(count)
+        return np.concatenate([frames[:middle], frames[middle - again :]])[:count]
+
+
+class PlayedBackwards(ReorderedFrames):
+    """The video in reverse order, or its beginning."""
+
+    record = trick_record(
+        "played-backwards",
+        "the video, or the beginning of it, played backwards",
+        GeneratorOption("share", 1.0, "of the video, from its beginning, that is played backwards", 0, 1),
+    )
+
+    def order(self, count: int, fps: float) -> NDArray[np.int64]:
+        """Return the frames of the beginning in reverse order, and the others."""
+        frames, until = np.arange(count), round(float(self.options["share"]) * count)
+        return np.concatenate([frames[:until][::-1], frames[until:]])
+
+
 class RepeatedFrames(ReorderedFrames):
     """Each frame several times, so that the file has the rate that the challenge asks for."""
 
@@ -99,4 +131,11 @@ def _first_frames(seconds: float, count: int, fps: float) -> int:
     return min(count, max(1, round(seconds * fps))) if seconds else count
 
 
-GENERATORS: tuple[type[Generator], ...] = (OtherSpeed, LoopedVideo, Boomerang, RepeatedFrames)
+GENERATORS: tuple[type[Generator], ...] = (
+    OtherSpeed,
+    LoopedVideo,
+    Boomerang,
+    RepeatedPart,
+    PlayedBackwards,
+    RepeatedFrames,
+)

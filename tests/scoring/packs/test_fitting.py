@@ -67,7 +67,7 @@ def option(name: str, **facts: Any) -> Change:
         ),
         (lambda h: h["readers"].update(image=9), "reading 'image' is 9 in the pack, 1 here"),
         (lambda h: h["readers"].pop("length"), "reading 'length' is None in the pack"),
-        (lambda h: h["fingerprint"].update(version=1), "'fingerprint' has version 1 in the pack, 5 here"),
+        (lambda h: h["fingerprint"].update(version=1), "'fingerprint' has version 1 in the pack, 6 here"),
         (lambda h: h["samples"]["d01"].update(sha256=WEIGHTS, features={}), "other features of the sample 'd01'"),
         (lambda h: h["testset"].update(sha256=WEIGHTS), "another test set"),
         (lambda h: h["files"]["audio/d01.wav"].update(bytes=5), r"'audio/d01.wav' has \d+ bytes here, 5 in the pack"),
@@ -138,13 +138,20 @@ def test_fingerprints_longer_than_any_are_refused(packed: Packed, tmp_path: Path
         sum(int(np.prod(a["shape"])) * np.dtype(a["dtype"]).itemsize for a in one.get("arrays", {}).values())
         for one in header["entries"]
     ]
-    start = sum(sizes[: header["entries"].index(entry)])  # "bits" is the first array by name
+    at = header["entries"].index(entry)
+    start, end = sum(sizes[:at]), sum(sizes[: at + 1])  # "bits" is the first array by name, "windows" the last
     longer = 65 - entry["arrays"]["bits"]["shape"][0]
+    windows = entry["arrays"]["windows"]["shape"][0]
+
+    def lengthened(head: dict[str, Any]) -> None:
+        _reshaped(head, [65, 24], "bits", "fingerprint")
+        _reshaped(head, [windows, 65, 24], "windows", "fingerprint")
+
     other = rewritten(
         packed.pack,
         tmp_path / "long.refpack",
-        lambda head: _reshaped(head, [65, 24], "bits", "fingerprint"),
-        data[:start] + bytes(24 * longer) + data[start:],
+        lengthened,
+        data[:start] + bytes(24 * longer) + data[start:end] + bytes(windows * 24 * longer) + data[end:],
     )
     with (
         ReferencePack(other) as pack,
