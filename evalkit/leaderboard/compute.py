@@ -22,6 +22,7 @@ from evalkit.groups.names import in_order
 from evalkit.leaderboard.agreement import metric_points, overall_points, team_points
 from evalkit.leaderboard.answers import RatedColumns
 from evalkit.leaderboard.columns import best_cells, make_rows, ranked_columns, read_columns, shown_order
+from evalkit.leaderboard.consequences import with_worst_values
 from evalkit.leaderboard.duplicates import duplicate_videos
 from evalkit.leaderboard.fairness_report import fairness_of_runs
 from evalkit.leaderboard.group_rules import columns_by_group, rows_by_group
@@ -89,8 +90,12 @@ def compute_leaderboard(
     notes = {name: sentences for one in found.values() for name, sentences in one.notes.items()}
     units = {column.id: column.unit for column in rated.columns if column.unit}
     shown = ranked_columns(shown, ranking, units=units, notes=notes)
-    rows = _finished_rows(ranking, found, shown)
-    values = sample_values(shown, runs, rated.by_id)
+    rows = with_worst_values(_finished_rows(ranking, found, shown), snapshot, runs)
+    # What a finding leads to is a rule of the challenge. How metrics agree with people, how values spread and how
+    # groups differ is about what was measured.
+    measured = state.measured
+    values = sample_values(shown, measured, rated.by_id)
+    measured_rows = rows if measured is runs else make_rows(measured, shown, rated.by_id)
     return Leaderboard(
         rule=challenge.ranking,
         lower_wins=ranking.lower_wins,
@@ -102,11 +107,11 @@ def compute_leaderboard(
         problem=ranking.problem,
         sensitivity=_sensitivity(challenge, ranking, columns, seed=seed, podium=podium),
         ratings=ratings_info(snapshot, state.filtered, rated),
-        points=metric_points(shown, runs, values, seed=seed),
-        overall_points=overall_points(shown, runs, values, seed=seed),
-        team_points=team_points(shown, runs, rows, seed=seed),
-        distributions=distributions(shown, runs, values),
-        breakdowns=breakdowns(shown, runs, values),
+        points=metric_points(shown, measured, values, seed=seed),
+        overall_points=overall_points(shown, measured, values, seed=seed),
+        team_points=team_points(shown, measured, measured_rows, seed=seed),
+        distributions=distributions(shown, measured, values),
+        breakdowns=breakdowns(shown, measured, values),
         fairness=board_fairness(snapshot, state),
         strengths=rated.strengths,
         curves=detector_curves(runs),
@@ -146,7 +151,7 @@ def board_fairness(
     Returns:
         ``None`` where no sample has groups, or nobody competes.
     """
-    report = fairness_of_runs(state.columns, state.runs, state.rated, rules, truth)
+    report = fairness_of_runs(state.columns, state.measured, state.rated, rules, truth)
     if report is None or len(state.ranking.ranked) < 2:
         return report
     people, order = board_groups(state.runs).people, _order(state)
@@ -194,7 +199,8 @@ class RankedBoard:
     """The ranking of a board with what it was made from, without its uncertainty.
 
     Args:
-        runs: without the excluded samples.
+        runs: without the excluded samples, as findings about gaming let them count.
+        measured: the same runs with what was measured, whatever follows from findings.
         columns: in the challenge's order.
         shown: the same in the order in which they are shown.
         filtered: which answers count.
@@ -203,6 +209,7 @@ class RankedBoard:
     """
 
     runs: Runs
+    measured: Runs
     columns: tuple[Column, ...]
     shown: tuple[Column, ...]
     filtered: FilteredAnswers
@@ -221,8 +228,11 @@ def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0, intervals: b
             depends on them.
     """
     challenge = snapshot.challenge
-    snapshot = with_consequences(with_measured_speed(snapshot))
+    as_measured = with_measured_speed(snapshot)
+    snapshot = with_consequences(as_measured)
     runs = read_runs(without_excluded_samples(snapshot, intervals=intervals))
+    same = snapshot is as_measured
+    measured = runs if same else read_runs(without_excluded_samples(as_measured, intervals=False))
     kept = numbers_with_excluded(snapshot)
     columns = tuple(replace(one, includes_excluded=kept.get(one.id, ())) for one in read_columns(challenge, runs))
     columns = columns_by_group(challenge.fairness, columns, runs)
@@ -240,7 +250,7 @@ def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0, intervals: b
     rows = make_rows(runs, shown, rated.by_id)
     rows = rows_by_group(challenge.fairness, rows, runs, rated, shown, draws=draws, seed=seed)
     ranking = rank_board(challenge, rows, columns)
-    return RankedBoard(runs, columns, shown, filtered, rated, ranking)
+    return RankedBoard(runs, measured, columns, shown, filtered, rated, ranking)
 
 
 def _with_uncertainty(phase: RankingPhase, found: PhaseUncertainty, ranking: Ranking) -> RankingPhase:

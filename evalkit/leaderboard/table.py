@@ -114,6 +114,7 @@ class Cell:
         mode, share_at_mode: beside a median, the commonest value over the videos and the share of videos that have it.
         source: whose measurement a value of speed is, as in `evalkit.speed.model.SOURCES`.
         hardware: what it was measured on.
+        at_worst: videos that count with the worst value in it, for findings about gaming.
     """
 
     value: float | None
@@ -128,6 +129,7 @@ class Cell:
     share_at_mode: float | None = None
     source: str | None = None
     hardware: str | None = None
+    at_worst: int = 0
 
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):

@@ -61,6 +61,7 @@ class TeamVideo:
     key: str
     address: str | None
     values: tuple[tuple[Column, float | None], ...]
+    effect: str | None = None
 
 
 def render_team_pages(
@@ -74,11 +75,13 @@ def render_team_pages(
         board_page: file name of the leaderboard, which lies in the folder above.
         audience: who may see them.
     """
-    counted = without_excluded_samples(with_consequences(with_measured_speed(snapshot)))
+    measured = with_measured_speed(snapshot)
+    counted, measured = (without_excluded_samples(one) for one in (with_consequences(measured), measured))
+    runs = leaderboard_for(audience, measured, leaderboard)[0].runs
     snapshot, leaderboard = leaderboard_for(audience, counted, leaderboard)
     table = RankedTable(snapshot, leaderboard)
     sections = team_sections(snapshot, leaderboard, table)
-    maker = _Maker(snapshot, leaderboard, beside, table)
+    maker = _Maker(snapshot, leaderboard, beside, table, runs)
     made = {}
     for at, section in enumerate(sections):
         if section.name in beside.pages:
@@ -100,14 +103,19 @@ def render_team_pages(
 
 
 class _Maker:
-    def __init__(self, snapshot: Snapshot, leaderboard: Leaderboard, beside: Beside, table: RankedTable) -> None:
+    """What all pages share; single videos have the values that were measured (``runs``), whatever findings lead to."""
+
+    def __init__(
+        self, snapshot: Snapshot, leaderboard: Leaderboard, beside: Beside, table: RankedTable, runs: Sequence[Run]
+    ) -> None:
         self._snapshot, self._leaderboard, self._beside, self._table = snapshot, leaderboard, beside, table
+        self._measured = runs
         self._columns = {column.id: column for column in leaderboard.columns}
 
     def page(self, section: TeamSection) -> dict[str, Any]:
         """Return what the template reads of one team."""
         row = section.rows[0] if section.rows and section.rows[0].primary else None
-        runs = [run for run in self._snapshot.runs if run.team == section.name and run.primary]
+        runs = [run for run in self._measured if run.team == section.name and run.primary]
         run = next((one for one in runs if row is not None and one.name == row.run), None)
         videos, strips = self._videos(run, len(runs) > 1) if run is not None else ([], make_strips([]))
         return {
@@ -150,14 +158,21 @@ class _Maker:
         chosen = [sample for sample in sorted(known, key=natural_key) if sample in run.strips]
         chosen += [sample for sample in sorted(known, key=natural_key) if playable[sample] and sample not in chosen]
         columns = [self._columns[name] for name in video_metrics(run.card) if name in self._columns]
+        effects = self._effects(run)
         shown = []
         given: list[tuple[str, Sequence[bytes] | None]] = []
         for at, sample in enumerate(chosen[:VIDEOS]):
             address = playable[sample]
             values = tuple((column, known[sample].values.get(column.id)) for column in columns)
-            shown.append(TeamVideo(sample, f"{at}", f"../{address}" if address else None, values))
+            shown.append(TeamVideo(sample, f"{at}", f"../{address}" if address else None, values, effects.get(sample)))
             given += [(f"{at}", run.strips.get(sample)), (f"{at}-ref", self._snapshot.reference.get(sample))]
         return shown, make_strips(given)
+
+    def _effects(self, run: Run) -> dict[str, str]:
+        """Return sample -> what its findings do; of two effects on one video, ``refuse``."""
+        own = [one for one in self._leaderboard.consequences if (one.team, one.run) == (run.team, run.name)]
+        holding = sorted((one.effect, one.sample) for one in own if not one.overruled)
+        return {sample: effect for effect, sample in reversed(holding)}
 
     def _extremes(self, run: Run, several: bool) -> list[tuple[Column, list[Any], list[Any]]]:
         found = []

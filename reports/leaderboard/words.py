@@ -79,11 +79,16 @@ def consequence_lines(leaderboard: Leaderboard) -> list[str]:
     for one in leaderboard.consequences:
         if not one.overruled:
             done.setdefault((one.team, one.run, one.effect), []).append(one.sample)
+    refused = {(team, run): set(samples) for (team, run, effect), samples in done.items() if effect == "refuse"}
+    for key, samples in done.items():
+        if key[2] == "zero":  # a video that is refused has no value to be made the worst
+            done[key] = [sample for sample in samples if sample not in refused.get(key[:2], ())]
     does = {"zero": "with the worst value in each ranking metric", "refuse": "without a value"}
     return [
         f"{team}, run {run}: {count(len(set(samples)), 'video counts', 'videos count')} {does[effect]}, "
         "for findings about gaming."
         for (team, run, effect), samples in done.items()
+        if samples
     ]
 
 

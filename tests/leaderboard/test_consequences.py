@@ -52,10 +52,12 @@ VALUES: dict[str, Any] = {
 LOOPED = {"rule": "gaming.looped", "severity": "warning", "message": "Again.", "found": "after 1.5 s", "path": "s2.mp4"}
 
 
-def board(effect: str, values: Any = None, finding: Any = LOOPED, at: int = 1, **more: Any) -> Snapshot:
+def board(
+    effect: str, values: Any = None, finding: Any = LOOPED, at: int = 1, rules: str = RULES, **more: Any
+) -> Snapshot:
     """Return a board on which the second video of alpha is looped."""
     made = make_snapshot(
-        RULES % (f"gaming.looped: {effect}" if effect else ""), values or VALUES, better=BETTER, **more
+        rules % (f"gaming.looped: {effect}" if effect else ""), values or VALUES, better=BETTER, **more
     )
     runs = list(made.runs)
     card = runs[0].card
@@ -86,6 +88,66 @@ def test_zero_is_the_worst_end_of_the_range():
     assert [(row.team, row.rank) for row in board_.rows if row.rank] == [("beta", 1), ("alpha", 2)]
     first = compute_leaderboard(board("tell"), draws=100)
     assert [(row.team, row.rank) for row in first.rows if row.rank] == [("alpha", 1), ("beta", 2)]
+
+
+RATED = (
+    RULES
+    + """
+ratings: {method: mos, dimensions: [{id: look, title: Look}]}
+"""
+)
+
+
+def test_what_is_said_of_metrics_is_of_what_was_measured():
+    ratings = [("r1", team, f"s{at}", "look", float(at)) for team in ("alpha", "beta") for at in range(1, 5)]
+
+    def of(effect: str) -> Any:
+        return compute_leaderboard(board(effect, rules=RATED, ratings=ratings), draws=100)
+
+    told, zeroed, refused = of("tell"), of("zero"), of("refuse")
+    assert {row.team: row.cells["psnr.rgb"].value for row in zeroed.rows} == {"alpha": 33.5, "beta": 36.0}
+    (spread,) = (one for one in zeroed.distributions if (one.column, one.team) == ("psnr.rgb", "alpha"))
+    assert sorted(spread.values) == [40.0, 42.0, 42.0, 44.0]
+    for found in (zeroed, refused):
+        assert found.points == told.points
+        assert found.team_points == told.team_points
+        assert found.distributions == told.distributions
+    assert any(one.metric == "psnr.rgb" and len(one.x) == 8 for one in told.points)
+
+
+def test_numbers_say_how_many_videos_count_with_the_worst_value():
+    found = compute_leaderboard(board("zero"), draws=100)
+    at_worst = {row.team: {name: cell.at_worst for name, cell in row.cells.items()} for row in found.rows}
+    assert at_worst == {
+        "alpha": {"psnr.rgb": 1, "fid.pytorch": 1, "ssim.gray": 0},
+        "beta": {"psnr.rgb": 0, "fid.pytorch": 0, "ssim.gray": 0},
+    }
+    assert "1 at the worst value" in render_leaderboard(board("zero"), found)
+    for effect in ("tell", "refuse"):
+        rows = compute_leaderboard(board(effect), draws=100).rows
+        assert {cell.at_worst for row in rows for cell in row.cells.values()} == {0}
+
+
+def test_a_video_that_is_refused_is_not_told_of_as_zeroed():
+    snapshot = board("zero")
+    video = snapshot.runs[0].card.videos[1]
+    frozen = {"rule": "content.frozen", "severity": "warning", "message": "Nothing moves.", "path": "s2.mp4"}
+    both = video.model_copy(update={"findings": (*video.findings, frozen)})
+    videos = (*snapshot.runs[0].card.videos[:1], both, *snapshot.runs[0].card.videos[2:])
+    card = snapshot.runs[0].card.model_copy(update={"videos": videos})
+    gaming = {"gaming.looped": "zero", "content.frozen": "refuse"}
+    submission = snapshot.challenge.submission.model_copy(update={"gaming": gaming})
+    changed = replace(
+        snapshot,
+        challenge=snapshot.challenge.model_copy(update={"submission": submission}),
+        runs=(replace(snapshot.runs[0], card=card), *snapshot.runs[1:]),
+    )
+    found = compute_leaderboard(changed, draws=100)
+    assert len(found.consequences) == 2
+    assert consequence_lines(found) == [
+        f"alpha, run {snapshot.runs[0].name}: 1 video counts without a value, for findings about gaming."
+    ]
+    assert {cell.at_worst for row in found.rows for cell in row.cells.values()} == {0}
 
 
 def test_zero_is_the_worst_end_of_the_side_that_the_challenge_says():
