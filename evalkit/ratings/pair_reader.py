@@ -89,7 +89,7 @@ def read_pairs(
                 f"{path.name} holds ratings of single items, not comparisons of pairs.",
                 found=f"the columns {', '.join(head.header)}",
                 expected="columns for rater, sample, left, right and winner",
-                fix="Import it as ratings.",
+                fix="Import it as ratings (without --pairs).",
             )
     table = head.kind == "table"
     return AnswerFile(

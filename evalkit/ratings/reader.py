@@ -85,7 +85,7 @@ def _recognize(path: Path, head: FileHead, context: Context) -> RatingFormat:
     shown = escape_for_display(", ".join(head.header or tuple(head.record or ())), limit=300)
     words = {normalised(name) for name in head.header}
     if {"left", "right"} <= words:
-        what, fix = "holds comparisons of pairs, not ratings of single items.", "Import it as pairs."
+        what, fix = "holds comparisons of pairs, not ratings of single items.", "Import it as pairs (--pairs)."
     elif is_export(head):
         what, fix = "is Prolific's export and holds no ratings.", "Give it as the participants' file of the ratings."
     else:

@@ -12,7 +12,7 @@ import numpy as np
 from evalkit.board.model import Snapshot
 from evalkit.board.names import check_ids, folded
 from evalkit.challenges.model import require_videos
-from evalkit.errors import InputError
+from evalkit.errors import InputError, did_you_mean
 from evalkit.progress import Progress
 from evalkit.ratings.read_errors import shown as shown_word
 from evalkit.ratings.sides import REFERENCE
@@ -125,7 +125,11 @@ def _named_video(
         return found
     known = by_id.get(sample)
     if not real:
-        medium = own(word, sample)
+        try:
+            medium = own(word, sample)
+        except InputError as error:
+            near = did_you_mean(word, [one.team for one in rated])
+            raise InputError(f"{error.what.removesuffix('.')}, and the study no team of that name.{near}") from None
         check_ids([medium.side], "The comparison with a known answer")
         return _real(medium) if known is not None and known.reference_video == word else medium
     if known is None or known.reference_video is None:

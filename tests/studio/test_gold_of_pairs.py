@@ -195,6 +195,7 @@ def test_the_export_comes_back_and_changes_nothing(shell: Shell) -> None:
     ("row", "said"),
     [
         ("s1,reference,nobody.mp4,first", "no file 'nobody.mp4'"),
+        ("s1,lumn,atlas,first", "no team of that name. Did you mean 'lumen'?"),
         ("s9,lumen,atlas,first", "no video of 'lumen' and 's9'"),
         ("s9,reference,atlas,first", "no reference video of 's9'"),
         ("s1,reference,real/s1.mp4,first", "the same video"),

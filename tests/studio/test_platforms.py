@@ -93,7 +93,8 @@ def test_a_batch_on_mturk_and_back(shell: Shell, text: str, words: tuple[str, ..
     results = shell.write("results.csv", "\n".join(lines) + "\n")
     table = shell.folder / "status.csv"
     plan_file = ("--plan", shell.folder / "plan.json")
-    shell("studio", "returned", answers, *plan_file, "--from", "mturk", results, "-o", table)
+    said = shell("studio", "returned", answers, *plan_file, "--from", "mturk", results, "-o", table)
+    assert said.strip().endswith(" ".join(("Next: evalkit ratings import", str(table), *words)))
     for _ in range(2):  # the second time changes nothing
         shell("ratings", "import", table, "-B", study.board, *words)
         assert counted(study) == (total, Counter(r001=each, r004=each), Counter({"rejected": each, "wrong code": each}))

@@ -97,15 +97,17 @@ def returned(answers: Path, plan: Path, source: tuple[str, Path], output: Path, 
     from evalkit.studio.platforms.returned import mturk_statuses, prolific_statuses, with_statuses
 
     platform, file = source
-    status = prolific_statuses(file) if platform == "prolific" else mturk_statuses(file, read_plan(plan))
+    read = read_plan(plan)
+    status = prolific_statuses(file) if platform == "prolific" else mturk_statuses(file, read)
     table, counts = with_statuses(answers, status)
     _write(output, table)
     if as_json:
         click.echo(json.dumps({"schema": 1, "table": str(output), "answers": counts}, indent=1))
         return
+    pairs = " --pairs" if read.method == "pairs" else ""
     refused = {word: number for word, number in counts.items() if word}
     said = ", ".join(f"{number} {word}" for word, number in sorted(refused.items())) or "none refused"
-    say(f"{sum(counts.values())} answers: {said}. Next: evalkit ratings import {output}")
+    say(f"{sum(counts.values())} answers: {said}. Next: evalkit ratings import {output}{pairs}")
 
 
 def _write(path: Path, text: str) -> None:

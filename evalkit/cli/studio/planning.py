@@ -153,6 +153,7 @@ def plan(
         say(f"Not translated, so that raters read it as it is ('translations' in --page): {parts}.")
     if written is not None:
         say(f"Plan: {written}. It says whose video an item is, and has the links' secrets: keep it to yourself.")
+        say(f"Next: evalkit studio serve {written}, with the same --board, --submissions and --testset.")
 
 
 def _raters(words: str, snapshot: Snapshot) -> tuple[AskedRater, ...]:
