@@ -5,7 +5,7 @@
 Each trick competes, alone, with four honest teams, on puppets, by the numbers that rank in `talking-head` and with the
 bundled networks. Two of the honest teams are a model that could be: the person's own puppet with the right lips, and a
 head and eyes that move in their own way, sharp and blurred. Two are ``warp``, which moves the mouth of the photo and
-little else, sharp and blurred.
+little else, sharp and blurred. Thefts are videos of the first model: a board finds them, and nothing follows by itself.
 
 Three times a score is made of the same scorecards, as a hosted leaderboard makes it: as if every rule told only, as if
 every rule of one video made it count as the worst (``zero``), and as if all but `gaming.mouth-only` did. FOLDER keeps
@@ -18,6 +18,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ import click
 import cv2
 
 import evalkit
+from evalkit.board.model import Run, Snapshot
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.hosting.columns import SCORE
 from evalkit.hosting.runs import hosted_run
+from evalkit.leaderboard.duplicates import duplicate_videos
 from evalkit.media.encode import write_video
 from evalkit.reference_models.generation.submission import make_submission
 from evalkit.reference_models.puppet.motion import FPS, performance
@@ -39,7 +42,7 @@ from evalkit.validators.gaming import CASE_RULES
 
 SEED = 77
 CRF = 18
-MOUTH_ONLY = "gaming.mouth-only"
+MOUTH_ONLY, ACROSS = "gaming.mouth-only", "gaming.across-teams"
 MODELS: Mapping[str, float] = {"a model": 0.0, "a model, blurred": 2.0}  # sigma of a Gaussian in pixels
 Made = tuple[str, Mapping[str, Any]]  # name of the generator, its options
 WARPS: Mapping[str, Made] = {"`warp`": ("warp", {}), "`warp`, blurred": ("blur", {"base": "warp"})}
@@ -47,10 +50,13 @@ HONEST = (*MODELS, *WARPS)
 TRICKS: Mapping[str, Made] = {
     "the photo, still": ("still", {}),
     "the photo, light over it": ("lit-still", {"levels": 6}),
+    "the photo, waves": ("waving-still", {"percent": 3}),
     "the photo, a box for a mouth": ("mouth-box", {}),
     "the photo, the mouth of the truth": ("mouth-only", {}),
     "the truth, encoded again": ("encoded-copy", {"crf": 35}),
     "the truth, mirrored": ("flipped-copy", {}),
+    "the truth, cropped by a fifth": ("cropped-copy", {"share": 0.2}),
+    "the truth, played backwards": ("played-backwards", {}),
     "the truth, low frequencies inverted": ("low-inverted", {}),
     "the truth, 3 % faster": ("other-speed", {"factor": 1.03}),
     "the truth, 0.8 s late": ("late", {"frames": 20}),
@@ -58,6 +64,12 @@ TRICKS: Mapping[str, Made] = {
     "the truth with other speech in the background": ("mixed-speech", {"decibels": 0}),
     "`warp` with the photo in every tenth frame": ("pasted-frames", {"every": 10}),
     "`warp` with the photo in a corner": ("pasted-corner", {"share": 0.25}),
+}
+ROBBED = "a model"
+THEFTS: Mapping[str, Made] = {
+    "the model's videos, encoded again": ("encoded-copy", {"crf": 35}),
+    "the model's videos, mirrored": ("flipped-copy", {}),
+    "the model's videos, 3 % faster": ("other-speed", {"factor": 1.03}),
 }
 
 
@@ -115,10 +127,9 @@ class Bench:
 
     def entrant(self, label: str) -> Entrant:
         """Return the run of a label, measured now or before."""
-        stem = "".join(letter if letter.isalnum() else "-" for letter in label)
-        kept = self.place / f"{stem}.json"
+        kept = self._place_of(label, "json")
         if not kept.exists():
-            archive = self.place / f"{stem}.zip"
+            archive = self._place_of(label, "zip")
             self._write(label, archive)
             card = evalkit.score(
                 archive, self.challenge, self.puppets.folder, metrics=self.names, backbones="bundled", workers=1,
@@ -129,13 +140,29 @@ class Bench:
         rules = [str(one["rule"]) for video in card.videos for one in video.findings]
         found = [rule for rule in rules if rule.startswith("gaming.") or rule == "content.frozen"]
         runs = [hosted_run(card, one) for one in variants(self.challenge)]
-        return Entrant(tuple(run.numbers.get(SCORE) for run in runs), {rule: found.count(rule) for rule in set(found)})
+        told = {rule: found.count(rule) for rule in set(found)}
+        if label in THEFTS:
+            told[ACROSS] = self._shared_with(card)
+        return Entrant(tuple(run.numbers.get(SCORE) for run in runs), told)
+
+    def _place_of(self, label: str, ending: str) -> Path:
+        stem = "".join(letter if letter.isalnum() else "-" for letter in label)
+        return self.place / f"{stem}.{ending}"
+
+    def _shared_with(self, card: Scorecard) -> int:
+        """Return how many videos a board finds in a run and in that of the team that was robbed."""
+        robbed = Scorecard.from_json(self._place_of(ROBBED, "json").read_text(encoding="utf-8"), ROBBED)
+        runs = tuple(Run(team, "main", True, one, "") for team, one in (("robbed", robbed), ("thief", card)))
+        board = Snapshot(self.challenge, 0, datetime.now(UTC), (), runs=runs)
+        return sum(len(pair.samples) for pair in duplicate_videos(board))
 
     def _write(self, label: str, archive: Path) -> None:
         if label in MODELS:
             write_model(self.puppets, archive, MODELS[label])
         elif not archive.exists():
-            name, options = {**WARPS, **TRICKS}[label]
+            name, options = {**WARPS, **TRICKS, **THEFTS}[label]
+            if label in THEFTS:
+                options = {**options, "base": "submission", "videos": str(self._place_of(ROBBED, "zip"))}
             make_submission(
                 name, self.puppets.folder, archive, options=options, backbones="bundled", with_speed=False
             )  # fmt: skip
@@ -167,7 +194,7 @@ def main(*, work: Path, people: int, seconds: float, only: int | None, output: P
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(work, people, seconds)
     entrants = {}
-    for label in (*HONEST, *list(TRICKS)[:only]):
+    for label in (*HONEST, *list({**TRICKS, **THEFTS})[:only]):
         entrants[label] = bench.entrant(label)
         click.echo(f"{label}: {entrants[label].scores} {dict(entrants[label].found)}", err=True)
     if output:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,20 @@ def window_bits(images: Images) -> Bits:
 
     What a copy shows beyond the border is the mirror image of what is within.
     """
-    return np.stack([motion_bits(_as_copied(images[:TICKS], *window[1:]))[0] for window in WINDOWS])
+    found = []
+    for window in WINDOWS:
+        shown = _as_copied(images[:TICKS], *window[1:]).reshape(len(images[:TICKS]), -1)
+        moving = shown @ _basis_images(images.shape[1])
+        found.append(moving > moving.mean(axis=0))
+    return np.stack(found)
+
+
+@lru_cache(maxsize=1)
+def _basis_images(size: int) -> NDArray[np.float32]:
+    """Return the coefficients of `coefficients` as one matrix (S * S, 24), which is faster for many images."""
+    basis = cosine_basis(size, ORDER)
+    images = np.einsum("vi,uj->vuij", basis, basis).reshape(ORDER * ORDER, -1)
+    return np.asarray(images[1:].T, np.float32)
 
 
 def _as_copied(images: Images, scale: float, right: float, down: float, degrees: float) -> Images:

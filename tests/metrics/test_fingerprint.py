@@ -452,6 +452,8 @@ def test_windows_are_those_of_copies(change, view):
     one = moving(5)
     windows = signature.window_bits(one)
     assert windows.shape == (len(signature.WINDOWS), 60, 24)
+    for window, (_, scale, right, down, degrees) in zip(windows, signature.WINDOWS, strict=True):
+        assert np.mean(window == bits(copied(one, scale, right, down, degrees))) > 0.999
     found = signature.window_match(windows, bits(copied(one, **change)))
     assert found is not None and (found.view, found.shift) == (view, 0.0)
     mirrored = signature.window_match(windows, bits(copied(one, **change)[:, :, ::-1]))
