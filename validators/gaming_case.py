@@ -53,6 +53,8 @@ class GamingCase:
         rest: what the middle image of the face leaves unexplained of its upper half, in per cent; ``None`` where no
             face was looked for or found.
         bent: the same of the whole face after a smooth bending.
+        moves: by how many points of 96 the stillest quarter and the liveliest tenth of the face move; negative where it
+            can't be said.
         loop: its best repetition.
         reversal: the same, played backwards.
         part: the second of it that comes again best, anywhere.
@@ -74,6 +76,7 @@ class GamingCase:
     islands: tuple[Island, ...] = ()
     rest: float | None = None
     bent: float | None = None
+    moves: tuple[float, float] | None = None
     loop: Repetition = NO_REPETITION
     reversal: Repetition = NO_REPETITION
     part: Repetition = NO_REPETITION

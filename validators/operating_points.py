@@ -35,6 +35,7 @@ OPERATING_POINTS = {
     "gaming.face-still": OperatingPoint(70, 0),
     "gaming.mouth-only": OperatingPoint(55, 0, _ONE_PHOTO.format(11)),
     "gaming.looped": OperatingPoint(70, 0),
+    "gaming.mouth-pasted": OperatingPoint(70, 0, "a system that dubs a photo and moves nothing else does exactly this"),
     "gaming.waves": OperatingPoint(70, 0),
     "gaming.inserted-frames": OperatingPoint(70, 0),
     "gaming.overlay": OperatingPoint(70, 4, "a microphone before a moving chest looks pasted"),

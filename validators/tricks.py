@@ -16,6 +16,8 @@ from evalkit.validators.gaming_case import GamingCase
 
 FACE_REST = 12.0  # per cent, see `evalkit.metrics.gaming.face_stillness`
 FACE_BENT = 17.0
+RESTING, LIVELY = 0.05, 0.5  # points of 96
+RESTING_SHARE = 0.025
 LEFT_OVER = 0.1  # of the audio's power
 FOUND_AGAIN = 0.8  # of the seconds of the official speech
 
@@ -42,6 +44,18 @@ def _mouth_only(case: GamingCase) -> Iterable[Violation]:
         found=f"one frame explains the upper half of the face in the others except for {case.rest:.1f} %",
         expected=f"at least {FACE_REST:g} % that it does not explain",
     )
+
+
+def _mouth_pasted(case: GamingCase) -> Iterable[Violation]:
+    if case.moves is None or case.is_still:
+        return
+    still, lively = case.moves
+    if 0 <= still < RESTING and lively >= LIVELY and still < RESTING_SHARE * lively:
+        yield Violation(
+            "A part of the face moves, and the rest is exactly still.",
+            found=f"a quarter of the face moves by {still / lively:.1%} of what its liveliest parts do",
+            expected=f"at least {RESTING_SHARE:.1%}",
+        )
 
 
 def _waves(case: GamingCase) -> Iterable[Violation]:
@@ -99,6 +113,7 @@ def _mixed(case: GamingCase) -> Iterable[Violation]:
 TRICK_RULES: tuple[Rule[GamingCase], ...] = (
     Rule("gaming.face-still", "gaming", "warning", "the face is one image, lit, moved or bent", _face_still),
     Rule("gaming.mouth-only", "gaming", "warning", "nothing of the face moves but the mouth", _mouth_only),
+    Rule("gaming.mouth-pasted", "gaming", "warning", "a part of the face on a still", _mouth_pasted),
     Rule("gaming.waves", "gaming", "warning", "waves that run through the picture", _waves),
     Rule("gaming.looped", "gaming", "warning", "a part again, forwards or backwards", _looped),
     Rule("gaming.inserted-frames", "gaming", "warning", "single frames of something else", _inserted),

@@ -21,7 +21,7 @@ from evalkit.scoring.aggregate import follows_from_videos, score_again
 from evalkit.scoring.scorecard import MetricScore, Scorecard, VideoScore
 
 Effect = Literal["zero", "refuse"]
-OF_FACES = ("gaming.face-still", "gaming.mouth-only")  # the others look at the fingerprint
+OF_FACES = ("gaming.face-still", "gaming.mouth-only", "gaming.mouth-pasted")  # the others look at the fingerprint
 EFFECTS: tuple[Effect, ...] = get_args(Effect)
 NO_WORST_VALUE = "no_worst_value"
 FROZEN = "content.frozen"  # the one rule about files, not about gaming, for which a consequence can be declared

@@ -45,7 +45,7 @@ from evalkit.validators.registry import rule_registry, rules_for
 
 Arrays = Mapping[str, NDArray[Any]]
 LARGEST_REFERENCE = 1 << 40  # bytes
-OF_STILLNESS = ("gaming.nearly-frozen", "gaming.reference-image", "gaming.face-still")
+OF_STILLNESS = ("gaming.nearly-frozen", "gaming.reference-image", "gaming.face-still", "gaming.mouth-pasted")
 HASH_BITS = 3  # of 63; two images of one still differ in no more
 MAX_DUPLICATES = 100  # identical files or stills that are listed for one video
 
@@ -162,6 +162,7 @@ class GamingCheck:
             islands=tuple(Island(*(float(value) for value in row)) for row in arrays["islands"]),
             rest=None if face is None else float(face["rest"]),
             bent=None if face is None else float(face["bent"]),
+            moves=None if face is None else (float(face["moves"][0]), float(face["moves"][1])),
             loop=Repetition(*(float(value) for value in arrays["loop"])),
             reversal=Repetition(*(float(value) for value in arrays["reversal"])),
             part=Repetition(*(float(value) for value in arrays["part"])),

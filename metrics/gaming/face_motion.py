@@ -86,7 +86,7 @@ class FaceStillnessSession(Session):
         self._frames[index] = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
     def finish(self) -> Arrays:
-        """Return both numbers.
+        """Return the numbers.
 
         Raises:
             FeatureUnavailableError: where too few frames have a face that is large enough.
@@ -109,7 +109,13 @@ class FaceStillnessSession(Session):
         parts = face_stillness.regions((inside[0] + inside[1]) / 2, (inside[3] + inside[4]) / 2)
         cut = [face_stillness.cut_out(self._frames[index], centre, side) for index in frames]
         rest, bent = face_stillness.face_stillness(cut, parts)
-        return {"rest": np.array(rest), "bent": np.array(bent), "frames": np.array(len(cut))}
+        moves = face_stillness.movement(cut, parts)
+        return {
+            "rest": np.array(rest),
+            "bent": np.array(bent),
+            "moves": np.array(moves, np.float64),
+            "frames": np.array(len(cut)),
+        }
 
     def _largest(self, index: int) -> Face | None:
         try:
@@ -124,13 +130,14 @@ class FaceStillnessExtractor(Extractor):
 
     record = FeatureRecord(
         name=FACE_STILLNESS,
-        version=1,
+        version=2,
         title="signs that a face is one image",
         needs=(FACES,),
         options=OPTIONS,
         arrays={
             "rest": "() float64 in 0..100: percent of the upper face that the middle image does not explain",
             "bent": "() float64 in 0..100: the same of the whole face, after a smooth bending",
+            "moves": "(2,) float64: points of 96 by which the stillest quarter and the liveliest tenth move, or -1",
             "frames": "() int64: frames compared",
         },
     )

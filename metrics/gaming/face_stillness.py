@@ -11,7 +11,13 @@ not explain, each in the block of 8 by 8 of 96 by 96 points where it is most:
   Dense Inverse Search", ECCV 2016), smoothed and applied repeatedly. A mouth that opens shows what was not there
   before, which no bending of a photo does.
 
-Not detected: a photo that is bent *and* has a moving mouth; a mouth that is pasted with its cheeks.
+A third pair of numbers needs no alignment. How far the points of the face move over the frames follows from how much
+each block changes, and how much contrast it has. Of a head that lives, no part rests while the mouth moves, and a photo
+that a program sways moves as a whole. Where a quarter of the face rests to a twentieth of a point, and another part
+moves by many times that, the moving part was pasted on a still (`movement`).
+
+Not detected: a mouth that is pasted with so much of the face that less than a quarter of it rests, or on a photo that
+sways; bent photos are for `evalkit.metrics.gaming.waves`.
 """
 
 from __future__ import annotations
@@ -36,9 +42,11 @@ STIFF = 6.0  # points; smoothness of a bending
 BENDINGS = 4
 LEAST_POINTS = 150
 LEAST_CONTRAST = 2.0  # grey levels
+LEAST_GRADIENT = 1.0  # grey levels from one point to the next
 UNEXPLAINED = 100.0
 CLEARLY_ALIVE = 30.0  # the search ends once two frames leave more than this by both numbers
 LEAST_FRAMES = 6
+STILLEST, LIVELIEST = 25, 90  # percentiles of the face's points by how far they move
 SMALLEST_FACE = 48.0  # points of the picture; smaller faces are too coarse to say
 
 
@@ -101,6 +109,28 @@ def face_stillness(faces: Sequence[GreyImage], parts: Regions) -> tuple[float, f
             break
     rests, bents = zip(*found, strict=True)
     return sorted(rests)[-2], sorted(bents)[-2]
+
+
+def movement(faces: Sequence[GreyImage], parts: Regions) -> tuple[float, float]:
+    """Return by how many points the stillest quarter and the liveliest tenth of a face move: cut-outs (96, 96).
+
+    Root mean squares over the frames, at most and at least. -1 for both where too little of the face has contrast.
+    """
+    import cv2
+
+    changes = np.stack([face - cv2.GaussianBlur(face, (0, 0), SLOW) for face in faces])
+    across, down = ([cv2.Sobel(one, cv2.CV_32F, *axes, ksize=3) / 8 for one in changes] for axes in ((1, 0), (0, 1)))
+    # Of a small displacement in any direction, a point shows half of the square of its gradient.
+    seen = (np.square(across).mean(axis=0) + np.square(down).mean(axis=0)) / 2
+    changed, contrast = (
+        cv2.boxFilter(np.asarray(one, np.float32), -1, (BLOCK, BLOCK)) for one in (changes.var(axis=0), seen)
+    )
+    inner = cv2.erode(parts.face.astype(np.uint8), np.ones((INNER, INNER), np.uint8)) > 0
+    told = inner & (contrast > LEAST_GRADIENT**2 / 2)
+    if int(told.sum()) < LEAST_POINTS:
+        return -1.0, -1.0
+    moved = np.sqrt(changed[told] / contrast[told])
+    return float(np.percentile(moved, STILLEST)), float(np.percentile(moved, LIVELIEST))
 
 
 def unexplained(middle: GreyImage, shown: GreyImage, region: Mask) -> float:

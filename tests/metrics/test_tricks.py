@@ -18,7 +18,7 @@ from evalkit.metrics.gaming.audio_match import AudioMatch, match_audio
 from evalkit.metrics.gaming.audio_residual import left_over
 from evalkit.metrics.gaming.face_motion import FaceStillnessSession
 from evalkit.metrics.gaming.repetition import NOTHING, PART_REPEATED, REPEATED
-from evalkit.validators.tricks import FACE_BENT, FACE_REST, LEFT_OVER
+from evalkit.validators.tricks import FACE_BENT, FACE_REST, LEFT_OVER, LIVELY, RESTING, RESTING_SHARE
 
 # repetition
 
@@ -235,6 +235,29 @@ def test_faces_that_say_nothing():
     assert all(math.isfinite(value) for value in face_stillness.face_stillness(black, PARTS))
 
 
+def swaying(image: np.ndarray, right: float) -> np.ndarray:
+    return cv2.warpAffine(image, np.float64([[1, 0, right], [0, 1, 0]]), (96, 96), borderMode=cv2.BORDER_REFLECT_101)
+
+
+def test_how_far_a_face_moves():
+    steps = 0.3 * np.sin(np.arange(16))
+    still, lively = face_stillness.movement([swaying(photo(), step) for step in steps], PARTS)
+    # Everything moves by as much. What a block shows of it depends on the direction of its edges.
+    assert 0.5 * steps.std() < still < steps.std() < lively < 1.5 * steps.std()
+    assert face_stillness.movement([photo()] * 16, PARTS) == pytest.approx((0, 0), abs=1e-4)
+    assert face_stillness.movement([np.full((96, 96), 90, np.float32)] * 16, PARTS) == (-1.0, -1.0)
+
+
+@pytest.mark.parametrize(("sway", "pasted"), [(0.0, True), (0.5, False)])
+def test_a_mouth_on_a_face_that_is_still(sway, pasted):
+    noise = np.random.default_rng(3).normal(0, 0.1, (16, 96, 96))
+    frames = [
+        np.float32(with_mouth(swaying(photo(), sway * np.sin(at)), 1 + at % 5 * 2) + noise[at]) for at in range(16)
+    ]
+    still, lively = face_stillness.movement(frames, PARTS)
+    assert lively > LIVELY and (still < RESTING) == (still < RESTING_SHARE * lively) == pasted
+
+
 class Seen:
     """What a detector found: the same face in every frame, or none."""
 
@@ -256,7 +279,7 @@ def session(face: Face | None, frames: list[np.ndarray]) -> dict[str, float]:
     for at, rgb in enumerate(frames):
         if wanted[at]:
             one.frame(at, at / 25, rgb)
-    return {name: float(value) for name, value in one.finish().items()}
+    return {name: float(value) for name, value in one.finish().items() if value.ndim == 0}
 
 
 @pytest.mark.parametrize(
