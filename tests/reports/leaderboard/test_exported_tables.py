@@ -91,7 +91,7 @@ def test_json_holds_everything_and_no_nan():
     parts = found["leaderboard"]
     assert parts["rows"][0]["cells"]["m.err"] == {
         "value": 1.0, "ci": [None, None], "reason": None, "n": 0, "coverage": 1.0, "points": None, "best": False,
-        "set_sizes": {}, "mode": None, "share_at_mode": None, "source": None, "hardware": None,
+        "set_sizes": {}, "mode": None, "share_at_mode": None, "source": None, "hardware": None, "at_worst": 0,
     }  # fmt: skip
     assert [one["id"] for one in parts["columns"]] == [one.id for one in COLUMNS]
     assert parts["sensitivity"]["random"]["wins"] == [1.0, 0.0]
