@@ -38,6 +38,8 @@ ORDER = 5
 BITS = ORDER * ORDER - 1
 SAME_SHARE = 0.78  # share of equal bits; from it on two videos have the same moving content
 SHORT_SHARE = 0.82  # the same, where they have fewer than `LONG` frames in common
+CHANGED_SHARE = 0.85  # the same in one of the 31 other views, for videos of two samples, of which there are many pairs
+CHANGED_SHORT_SHARE = 0.88  # the same for all videos, where they have fewer than `LONG` frames in common
 LONG = 30
 MIN_TICKS = 20  # common frames that a comparison needs
 MIN_OVERLAP = 0.6  # and their share of the shorter video
@@ -189,8 +191,9 @@ def from_hex(text: str) -> Bits:
 def matches(first: Sequence[Bits], second: Sequence[Bits]) -> dict[tuple[int, int], Match]:
     """Return the pairs (i, j) of two lists of videos with the same moving content, each with its best match.
 
-    Every pair is compared at shifts of up to 2.5 s, in each of `VIEWS`; of one that is played backwards, the shift is
-    that of the reversed video. All numbers are counts, so the result does not depend on the machine.
+    Every pair is compared at shifts of up to 2.5 s, in each of `VIEWS`; all but the first need `CHANGED_SHARE`. Of a
+    video that is played backwards, the shift is that of the reversed one. All numbers are counts, so the result does
+    not depend on the machine.
 
     Args:
         first: (K, 24) each, K up to `TICKS`; K = 0 for a video that does not move.
@@ -211,8 +214,8 @@ def matching_rows(
         first: as in `matches`.
         second: the same.
         most: matches kept of one video; of equally good ones those with the lower numbers. ``None`` for all.
-        own: for each video of ``second`` the number of the one of ``first`` that is kept whatever ``most`` says; a
-            negative number for none.
+        own: for each video of ``second`` the number of the one of ``first`` that is of the same sample, a negative
+            number for none. It is kept whatever ``most`` says; its other views need no more than the first.
     """
     # Shorter ones have too few common frames with any video.
     rows, columns = ([at for at, bits in enumerate(one) if len(bits) >= MIN_TICKS] for one in (second, first))
@@ -226,13 +229,14 @@ def matching_rows(
         found: list[list[tuple[int, Match]]] = [[] for _ in chosen]
         for begin in range(0, len(columns), _COLUMNS):
             numbers = np.array(columns[begin : begin + _COLUMNS])
-            share, shift, view = _best_of_both(_signs([first[at] for at in numbers], width), theirs, back)
-            for j, at in enumerate(chosen):
+            mine = numbers[:, None] == np.array([own[at] for at in chosen]) if own else None
+            share, shift, view = _best_of_both(_signs([first[at] for at in numbers], width), theirs, back, mine)
+            for j in range(len(chosen)):
                 kept = np.flatnonzero(share[:, j])
                 if most is not None and len(kept) > most:
                     best = kept[np.argsort(-share[kept, j], kind="stable")[:most]]
-                    mine = kept[numbers[kept] == own[at]] if own else kept[:0]
-                    kept = np.concatenate([best, np.setdiff1d(mine, best)])
+                    same = kept[mine[kept, j]] if mine is not None else kept[:0]
+                    kept = np.concatenate([best, np.setdiff1d(same, best)])
                 found[j] += [
                     (int(numbers[i]), Match(float(share[i, j]), int(shift[i, j]) / RATE, VIEWS[view[i, j]]))
                     for i in kept
@@ -240,27 +244,34 @@ def matching_rows(
         for at, matched in zip(chosen, found, strict=True):
             if matched:
                 matched.sort(key=lambda one: -one[1].share)
-                mine = [one for one in matched[most:] if own and one[0] == own[at]] if most is not None else []
-                yield at, matched[:most] + mine
+                same_sample = [one for one in matched[most:] if own and one[0] == own[at]] if most is not None else []
+                yield at, matched[:most] + same_sample
 
 
 def _best_of_both(
-    left: Signs, right: Signs, backwards: Signs
+    left: Signs, right: Signs, backwards: Signs, same: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.int8]]:
     """Return what `_best` does, of the right-hand videos forwards or, where that is better, backwards."""
-    share, shift, view = _best(left, right)
-    other_share, other_shift, other_view = _best(left, backwards)
+    share, shift, view = _best(left, right, same)
+    other_share, other_shift, other_view = _best(left, backwards, same, changed=True)
     better = other_share > share
     share[better], shift[better] = other_share[better], other_shift[better]
     view[better] = other_view[better] + len(_FORWARDS)
     return share, shift, view
 
 
-def _best(left: Signs, right: Signs) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.int8]]:
+def _best(
+    left: Signs, right: Signs, same: NDArray[np.bool_] | None, *, changed: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.int8]]:
     """Return, of every pair, the share of equal bits of the best alignment, its shift in ticks, and its view's number.
 
     Shares below the limit are given as 0. Of equally good alignments the smallest shift counts, then the negative
     one, then the view that comes first in `VIEWS`.
+
+    Args:
+        left, right: see `_signs`.
+        same: pairs that are of one sample; ``None`` where none is.
+        changed: whether even the first view is another one.
     """
     (ours, our_lengths), (theirs, their_lengths) = left, right
     width = ours.shape[1]
@@ -279,11 +290,15 @@ def _best(left: Signs, right: Signs) -> tuple[NDArray[np.float32], NDArray[np.in
             continue
         bits = np.maximum(common * BITS, 1).astype(np.float32)
         # All but a few pairs are out at once; one bit of room, and the share decides.
-        limit = np.where(enough, np.where(common < LONG, SHORT_SHARE, SAME_SHARE), np.inf).astype(np.float32)
-        least = (2 * limit - 1) * bits - 1
+        short = common < LONG
+        usual = np.where(enough, np.where(short, SHORT_SHARE, SAME_SHARE), np.inf).astype(np.float32)
+        strict = np.where(enough, np.where(short, CHANGED_SHORT_SHARE, CHANGED_SHARE), np.inf).astype(np.float32)
+        if same is not None:
+            strict = np.where(same & ~short, usual, strict)
         for number, dot in enumerate(_dots(*_overlap(ours, theirs, shift))):
             # The negative of a video has all bits inverted.
-            hits = np.nonzero(np.abs(dot) >= least)
+            limit = np.where(dot > 0, usual, strict) if number == 0 and not changed else strict
+            hits = np.nonzero(np.abs(dot) >= (2 * limit - 1) * bits - 1)
             if not len(hits[0]):
                 continue
             found = dot[hits]

@@ -397,8 +397,36 @@ def alignments(left, right):
                 continue
             equal = sum(int(np.count_nonzero(left[ours] == other[theirs])) for ours, theirs in common)
             share = equal / (24 * len(common))
-            if share >= (SAME_SHARE if len(common) >= signature.LONG else signature.SHORT_SHARE):
+            usual, changed = (SAME_SHARE, 0.85) if len(common) >= signature.LONG else (signature.SHORT_SHARE, 0.88)
+            if share >= (changed if view else usual):
                 yield share, shift / 10, view
+
+
+@pytest.mark.parametrize(
+    ("ticks", "share", "plain", "mirrored"),
+    [
+        (40, 0.80, True, False),
+        (40, 0.84, True, False),
+        (40, 0.86, True, True),
+        (24, 0.86, True, False),
+        (24, 0.90, True, True),
+    ],
+)
+def test_videos_of_two_samples_need_more_in_another_view(ticks, share, plain, mirrored):
+    rng = np.random.default_rng(ticks)
+    first = rng.random((ticks, 24)) < 0.5
+    odd = np.array([at % 5 % 2 == 1 for at in range(1, 25)])
+    noise = np.zeros(first.size, bool)
+    noise[rng.permutation(first.size)[: round((1 - share) * first.size)]] = True
+    noise = noise.reshape(first.shape)
+    for view, second, expected in (("", first ^ noise, plain), ("mirrored", first ^ odd ^ noise, mirrored)):
+        found = matches([first], [second])
+        assert ((0, 0) in found) == expected
+        ours = dict(signature.matching_rows([first], [second], own=[0]))
+        assert bool(ours) == (expected or ticks == 40)  # where the two are of one sample
+        for _, own in ours.get(0, []):
+            assert (own.view, own.shift) == (view, 0.0)
+            assert own.share == pytest.approx(share, abs=0.001)
 
 
 def test_views_are_those_of_pictures():
