@@ -92,6 +92,13 @@ def read_pairs(
                 fix="Import it as ratings (without --pairs).",
             )
     table = head.kind == "table"
+    if table and without_teams(head.header):
+        raise InputError(
+            f"{path.name} is a studio's export without the teams' names.",
+            found=f"the columns {', '.join(head.header)}",
+            fix="Take it from the organizer's page while that shows the names, or put them in with 'evalkit studio "
+            "returned'.",
+        )
     return AnswerFile(
         path,
         "pairs" if table else "pairs-jsonl",
@@ -101,6 +108,11 @@ def read_pairs(
         dimensions=words,
         limit=limit,
     )
+
+
+def without_teams(header: Collection[str]) -> bool:
+    """Return whether a table is a studio's export of comparisons that names no team, only ids of videos."""
+    return {"left_video", "right_video"} <= {normalised(name) for name in header}
 
 
 def _read_table(mapping: PairMapping, path: Path, context: Context) -> Iterator[Answer]:

@@ -14,6 +14,7 @@ from evalkit.ratings.formats.base import FileHead, RatingFormat, look
 from evalkit.ratings.formats.prolific import is_export
 from evalkit.ratings.layout import find_columns, need_columns
 from evalkit.ratings.mapping import RatingMapping, load_mapping
+from evalkit.ratings.pair_reader import without_teams
 from evalkit.ratings.read_errors import MAX_FAULTS
 from evalkit.text import escape_for_display
 
@@ -84,7 +85,7 @@ def _recognize(path: Path, head: FileHead, context: Context) -> RatingFormat:
         need_columns(context.file, head.header, context.mapping, find_columns(head.header, context.mapping), ())
     shown = escape_for_display(", ".join(head.header or tuple(head.record or ())), limit=300)
     words = {normalised(name) for name in head.header}
-    if {"left", "right"} <= words:
+    if {"left", "right"} <= words or without_teams(head.header):
         what, fix = "holds comparisons of pairs, not ratings of single items.", "Import it as pairs (--pairs)."
     elif is_export(head):
         what, fix = "is Prolific's export and holds no ratings.", "Give it as the participants' file of the ratings."

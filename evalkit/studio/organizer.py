@@ -94,7 +94,7 @@ class OrganizerPages:
     async def page(self, request: Request) -> Response:
         """The page; it needs no script."""
         token = self._check(request)
-        teams = request.query_params.get("teams") == "1"
+        teams = _asks_for_teams(request)
         invited = self._study.raters.get(request.query_params.get("invited", ""))
         link = None if invited is None or invited.place is None else f"{self._url}/r/{invited.plan.token}"
         text = render_organizer_page(
@@ -110,11 +110,12 @@ class OrganizerPages:
     async def progress(self, request: Request) -> Response:
         """The same as data."""
         self._check(request)
-        return JSONResponse(await self._progress(teams=request.query_params.get("teams") == "1"))
+        return JSONResponse(await self._progress(teams=_asks_for_teams(request)))
 
     async def export(self, request: Request) -> Response:
         """All answers that the board has, as a table; its name says so where some are still to come."""
         self._check(request)
+        teams = _asks_for_teams(request)
         plan = self._study.plan
         places = {name: one.place for name, one in self._study.raters.items() if one.place is not None}
         workers = {name: place.worker_id for name, place in places.items() if place.worker_id is not None}
@@ -123,7 +124,8 @@ class OrganizerPages:
             self._stores.feeder.flush(_EXPORT_SECONDS)
             left = self._stores.feeder.waiting().answers  # before the board is read: it has at least all others
             text = io.StringIO()
-            rows = export_rows(plan, self._stores.journal.answers(), workers, self._stores.board.answers_held)
+            given, held = self._stores.journal.answers(), self._stores.board.answers_held
+            rows = export_rows(plan, given, workers, held, teams=teams)
             csv.writer(text, lineterminator="\n").writerows(rows)
             return text.getvalue(), left
 
@@ -162,6 +164,10 @@ class OrganizerPages:
         rater = await self._places.invite()
         found = {"rater": rater.name, "link": f"{self._url}/r/{rater.plan.token}"}
         return _done(request, token, found, f"?invited={rater.name}")
+
+
+def _asks_for_teams(request: Request) -> bool:
+    return request.query_params.get("teams") == "1"
 
 
 def _done(request: Request, token: str, found: dict[str, Any], query: str = "") -> Response:

@@ -21,7 +21,7 @@ from evalkit.studio.balance import COUNTED
 from evalkit.studio.boarding import about_rules, board_answers, is_for_board
 from evalkit.studio.feeding import Waiting
 from evalkit.studio.journal import StoredAnswer
-from evalkit.studio.plan_model import Plan
+from evalkit.studio.plan_model import VIDEO_SIDES, Plan
 from evalkit.studio.session import Study
 from evalkit.text import name_cell
 
@@ -192,12 +192,17 @@ def export_rows(
     answers: Iterable[StoredAnswer],
     workers: Mapping[str, str] | None = None,
     held: Callable[[Collection[str]], Collection[str]] | None = None,
+    *,
+    teams: bool = False,
 ) -> Iterator[list[str]]:
     """Yield the rows of the answers that the board has, as `evalkit ratings import` reads them; the first is the head.
 
-    Ratings are a long table; comparisons have a row each with the teams' names. What the board does not keep follows in
-    columns that the import leaves out. Importing it into the same board adds nothing. No cell, whoever chose its text,
-    is a formula to a spreadsheet.
+    Ratings are a long table; comparisons have a row each. What the board does not keep follows in columns that the
+    import leaves out. Importing it into the same board adds nothing. No cell, whoever chose its text, is a formula to a
+    spreadsheet.
+
+    Comparisons without the teams' names, for an organizer who has not asked for them, can't be imported as they are:
+    `evalkit.studio.platforms.returned.with_statuses` puts the names in.
 
     Args:
         plan: of the study.
@@ -205,9 +210,11 @@ def export_rows(
         workers: rater -> worker id of a platform, where the plan keeps it.
         held: says of ids of answers which the board has: not those that wait, nor those of an undone import. Without it
             the board has all that are for it.
+        teams: whether comparisons have the teams' names, and not the ids of their videos.
     """
     pairs = plan.method == "pairs"
-    about = ["rater", "sample", "left", "right", "winner"] if pairs else ["rater", "item", "dimension", "value"]
+    sides = ("left", "right") if teams else VIDEO_SIDES
+    about = ["rater", "sample", *sides, "winner"] if pairs else ["rater", "item", "dimension", "value"]
     named = pairs and any(question.dimension for question in plan.questions)
     yield [*about, *(["dimension"] if named else []), "at", "seconds", *EXPORT_MORE]
     for_board = (one for one in answers if one.values and is_for_board(plan, one.item))
@@ -216,12 +223,14 @@ def export_rows(
         there = None if held is None else held([one.id for _, one in rows])
         for stored, one in rows:
             if there is None or one.id in there:
-                yield _export_row(plan, stored, one, named=named, worker=(workers or {}).get(stored.rater, ""))
+                worker = (workers or {}).get(stored.rater, "")
+                yield _export_row(plan, stored, one, named=named, teams=teams, worker=worker)
 
 
-def _export_row(plan: Plan, stored: StoredAnswer, one: Answer, *, named: bool, worker: str) -> list[str]:
+def _export_row(plan: Plan, stored: StoredAnswer, one: Answer, *, named: bool, teams: bool, worker: str) -> list[str]:
     if one.teams:
-        cells = [one.rater, one.item, *one.teams, f"{one.value:g}", *([one.dimension] if named else [])]
+        sides = one.teams if teams else plan.items[stored.item].media
+        cells = [one.rater, one.item, *sides, f"{one.value:g}", *([one.dimension] if named else [])]
     else:
         cells = [one.rater, one.item, one.dimension, f"{one.value:g}"]
     row = [

@@ -32,6 +32,8 @@ MAX_BYTES = 128 * 1024 * 1024
 MODE = 0o600
 PAIR = "pair"  # id of the only question of comparisons, where the challenge declares no dimension
 
+VIDEO_SIDES = ("left_video", "right_video")  # columns of an export of comparisons that names no team
+
 ItemKind = Literal["rating", "training", "gold", "repeat", "reference"]
 
 

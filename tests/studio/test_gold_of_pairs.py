@@ -170,7 +170,7 @@ def test_the_export_comes_back_and_changes_nothing(shell: Shell) -> None:
     study, plan = planned(shell, "--items", "9", "--references", "2", raters="3")
     stored = answered(study, plan)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(export_rows(plan, stored))
+    csv.writer(text, lineterminator="\n").writerows(export_rows(plan, stored, teams=True))
     answers = shell.write("pairs.csv", text.getvalue())
     rows = list(csv.DictReader(io.StringIO(text.getvalue())))
     assert {"(reference)", f"(control {CONTROL})"} <= {row[side] for row in rows for side in ("left", "right")}

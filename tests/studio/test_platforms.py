@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from builders.board_shell import Shell
-from studio.study import PAIRS, RATINGS, Study, make_study
+from studio.study import PAIRS, RATINGS, TEAMS, Study, make_study
 
 from evalkit.board import Board
 from evalkit.board.filtering import filter_answers
@@ -41,8 +41,8 @@ def planned(shell: Shell, text: str, keep: str = "[worker]", *more: str) -> tupl
     return study, read_plan(out)
 
 
-def answered(shell: Shell, study: Study, plan: Plan, workers: dict[str, str]) -> Path:
-    """Let everybody answer everything, as the studio does; return the export."""
+def answered(shell: Shell, study: Study, plan: Plan, workers: dict[str, str], *, teams: bool = False) -> Path:
+    """Let everybody answer everything, as the studio does; return the export, without the teams' names by default."""
     stored = []
     for rater, one in plan.raters.items():
         for item in one.items:
@@ -56,7 +56,7 @@ def answered(shell: Shell, study: Study, plan: Plan, workers: dict[str, str]) ->
         set_up_board(board, plan, "plan.json", "olga")
         board_writer(board, plan, "plan.json", plan.sha256, "olga")([one for one in stored if not one.on_board])
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(export_rows(plan, stored, workers))
+    csv.writer(text, lineterminator="\n").writerows(export_rows(plan, stored, workers, teams=teams))
     return shell.write("ratings.csv", text.getvalue())
 
 
@@ -93,6 +93,15 @@ def test_a_batch_on_mturk_and_back(shell: Shell, text: str, words: tuple[str, ..
     results = shell.write("results.csv", "\n".join(lines) + "\n")
     table = shell.folder / "status.csv"
     plan_file = ("--plan", shell.folder / "plan.json")
+    if text == PAIRS:
+        assert not any(team in answers.read_text() for team in TEAMS)
+        shell("ratings", "import", answers, "-B", study.board, "--pairs", code=1)
+        assert "without the teams' names" in shell.err
+        shell("ratings", "import", answers, "-B", study.board, code=1)
+        assert "--pairs" in shell.err
+        other = shell.write("other.csv", answers.read_text().replace(next(iter(plan.media)), "f" * 32))
+        shell("studio", "returned", other, *plan_file, "--from", "mturk", results, "-o", table, code=1)
+        assert "another study's" in shell.err and not table.exists()
     said = shell("studio", "returned", answers, *plan_file, "--from", "mturk", results, "-o", table)
     assert said.strip().endswith(" ".join(("Next: evalkit ratings import", str(table), *words)))
     for _ in range(2):  # the second time changes nothing
@@ -142,7 +151,7 @@ def test_no_name_is_a_formula_in_a_file_and_all_come_back(shell: Shell, text: st
     shell("studio", "plan", *study.words, "--raters", people, "--items", "6", "--completion", "CODE-7", "-o", out)
     plan = read_plan(out)
     assert list(plan.raters) == ["=r1", "+r2", "@r3", "'@r4"]
-    answers = answered(shell, study, plan, {"=r1": "=worker", "+r2": "p2"})
+    answers = answered(shell, study, plan, {"=r1": "=worker", "+r2": "p2"}, teams=True)
     total, before, _ = counted(study)
     shell("studio", "export", out, "--to", "mturk", "--url", URL, "-o", shell.folder / "batch")
     batch = rows_of(shell.folder / "batch" / "batch.csv")

@@ -197,8 +197,17 @@ def test_the_export_says_what_the_board_has(tmp_path: Path, method: str, capsys:
         person.agree()
         while person.state()["item"] is not None:
             person.next(1 if method == "pairs" else 4)
-        reply = studio.client.get(base(studio) + "/export")
+        blind = studio.client.get(base(studio) + "/export").body
+        reply = studio.client.get(base(studio) + "/export?teams=1")
+        shown = [studio.client.get(base(studio) + query).body for query in ("", "?teams=1")]
         held = studio.board.snapshot().answers
+    assert not any(team.encode() in blind for team in TEAMS), "teams are numbers until they are asked for"
+    assert [b"/export?teams=1" in page for page in shown] == [False, True]
+    assert (blind == reply.body) == (method == "mos")
+    if method == "pairs":
+        sides = [(row["left_video"], row["right_video"]) for row in csv.DictReader(io.StringIO(blind.decode()))]
+        named = [(row["left"], row["right"]) for row in csv.DictReader(io.StringIO(reply.body.decode()))]
+        assert [tuple(study.plan.media[medium].team for medium in row) for row in sides] == named
     rows = list(csv.DictReader(io.StringIO(reply.body.decode())))
     assert len(rows) == len(held) == (12 if method == "mos" else 4)
     assert {row["kind"] for row in rows} == ({"rating", "gold", "repeat"} if method == "mos" else {"rating"})

@@ -99,7 +99,7 @@ def returned(answers: Path, plan: Path, source: tuple[str, Path], output: Path, 
     platform, file = source
     read = read_plan(plan)
     status = prolific_statuses(file) if platform == "prolific" else mturk_statuses(file, read)
-    table, counts = with_statuses(answers, status)
+    table, counts = with_statuses(answers, status, read)
     _write(output, table)
     if as_json:
         click.echo(json.dumps({"schema": 1, "table": str(output), "answers": counts}, indent=1))

@@ -16,7 +16,7 @@ from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.formats.prolific import NOT_A_PARTICIPANT, read_participants
 from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import read_table
-from evalkit.studio.plan_model import Plan
+from evalkit.studio.plan_model import VIDEO_SIDES, Plan
 from evalkit.studio.platforms.address import completion_code
 from evalkit.text import name_cell
 
@@ -86,15 +86,18 @@ def mturk_statuses(results: Path, plan: Plan) -> Callable[[Mapping[str, str]], s
     return lambda row: said.get(row.get("rater", ""), "")
 
 
-def with_statuses(answers: Path, status: Callable[[Mapping[str, str]], str]) -> tuple[str, dict[str, int]]:
+def with_statuses(answers: Path, status: Callable[[Mapping[str, str]], str], plan: Plan) -> tuple[str, dict[str, int]]:
     """Return the studio's export with the platform's word in a last column, and how many answers have which.
+
+    Where it has ids of videos in place of the teams' names, the names are put in, which the import needs.
 
     Args:
         answers: the CSV that the organizer's page exports.
         status: of a row.
+        plan: of the study.
 
     Raises:
-        InputError: it is no such file, or has a fault.
+        InputError: it is no such file, is of another plan, or has a fault.
     """
     faults = Faults(answers.name)
     (header,), rows = read_table(answers, faults, what="The studio's export")
@@ -107,12 +110,19 @@ def with_statuses(answers: Path, status: Callable[[Mapping[str, str]], str]) -> 
     names = [name for name in header if name != STATUS]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow([*names, STATUS])
+    named = dict(zip(VIDEO_SIDES, ("left", "right"), strict=True))
+    table.writerow([*(named.get(name, name) for name in names), STATUS])
     counts: dict[str, int] = {}
     for row in rows:
         word = status(row.cells)
         counts[word] = counts.get(word, 0) + 1
-        table.writerow([name_cell(cell) for cell in (*(row.cells[name] for name in names), word)])
+        cells = dict(row.cells)
+        for name in VIDEO_SIDES:
+            if name in cells and (medium := plan.media.get(cells[name])) is not None:
+                cells[name] = medium.side
+            elif name in cells:
+                faults.add(row.number, name, "the plan has no such video: it is another study's.")
+        table.writerow([name_cell(cell) for cell in (*(cells[name] for name in names), word)])
     if faults.count:
         raise faults.error()
     return text.getvalue(), counts
