@@ -6,7 +6,7 @@ It changes nothing: the leaderboard uses the challenge's estimator, and raters a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 
 from evalkit.board.filtering import filter_answers
@@ -17,6 +17,7 @@ from evalkit.rating_report.model import AnswersOfDay, GoldItemReport, RatingRepo
 from evalkit.rating_report.raters import rater_reports
 from evalkit.rating_report.tables import by_video, video_finder
 from evalkit.ratings.model import Answer, AnswerVerdict
+from evalkit.ratings.sides import REFERENCE
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.text import count, escape_for_display
 
@@ -44,7 +45,14 @@ def compute_rating_report(snapshot: Snapshot, *, draws: int = BOOTSTRAP_DRAWS, s
         comparison_summary=filtered.summary("comparison"),
         raters=rater_reports(snapshot, filtered, tables),
         dimensions=tuple(
-            dimension_report(dimension, tables[dimension.id], rules.estimator, draws=draws, seed=seed)
+            dimension_report(
+                dimension,
+                tables[dimension.id],
+                rules.estimator,
+                real=by_video(_of_real_videos(ratings, dimension.id), find),
+                draws=draws,
+                seed=seed,
+            )
             for dimension in rules.dimensions
             if dimension.id in asked
         ),
@@ -92,6 +100,14 @@ def _gold_pairs(snapshot: Snapshot, comparisons: Sequence[AnswerVerdict]) -> tup
         about = (pair.sample, pair.dimension, pair.low, pair.high)
         rows.append(GoldItemReport(*about, len(found), wrong, pair.sides, pair.draw))
     return tuple(rows)
+
+
+def _of_real_videos(ratings: Sequence[AnswerVerdict], dimension: str) -> Iterator[AnswerVerdict]:
+    """Yield the ratings of hidden real videos that no rule and no decision rejects, but that they rank nobody."""
+    for one in ratings:
+        real = one.entry is not None and one.entry.team == REFERENCE
+        if real and one.codes == ("not-ranked",) and one.answer.dimension == dimension:
+            yield one
 
 
 def _notes(snapshot: Snapshot, ratings: Sequence[AnswerVerdict]) -> list[str]:

@@ -36,7 +36,7 @@ ALPHA_DRAWS = 500
 
 
 def dimension_report(
-    dimension: Dimension, found: VideoTable, declared: str, *, draws: int, seed: int
+    dimension: Dimension, found: VideoTable, declared: str, *, real: VideoTable, draws: int, seed: int
 ) -> DimensionReport:
     """Return the report of one dimension.
 
@@ -44,6 +44,7 @@ def dimension_report(
         dimension: of the challenge.
         found: its ratings that count.
         declared: the challenge's estimator.
+        real: ratings of the real videos, which don't count.
         draws: resamples for the intervals of teams' scores by ``mos.plain`` and by the declared estimator.
         seed: of all resamples.
     """
@@ -68,6 +69,7 @@ def dimension_report(
         deviation=deviation,
         needed=tuple(_needed(deviation, half) for half in HALF_WIDTHS),
         no_inconsistency=rater_model(table)[2],
+        real=next(iter(_scores("mos.plain", real, draws=draws, seed=seed).teams), None),
     )
 
 

@@ -83,6 +83,8 @@ class DimensionReport:
         deviation: of ratings within items, in units of the scale; ``None`` when no item has two.
         needed: raters for given half widths.
         no_inconsistency: why raters have no inconsistency here; ``None`` when they have.
+        real: the score of the real videos by ``mos.plain``, which raters did not know; it ranks nobody. ``None`` where
+            nobody rated them.
     """
 
     id: str
@@ -100,6 +102,7 @@ class DimensionReport:
     deviation: float | None
     needed: tuple[RatersNeeded, ...]
     no_inconsistency: str | None = None
+    real: TeamScore | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ comparisons alike; where a rule is for one kind only, it says so:
 
 1. each answer by itself: of a kind that the challenge does not ask for, refused by the platform, outside the window,
    too quick or too slow, unknown dimension, off the scale (ratings), unknown item (ratings), with a video that is no
-   team's (comparisons), unknown team, unknown sample (comparisons), own team, excluded by a decision;
+   team's, unknown team, unknown sample (comparisons), own team, excluded by a decision;
 2. the same answer again (`evalkit.ratings.model.Answer.id`), as from overlapping files: only the first counts;
 3. another answer of the same rater to the same question (for comparisons: whichever team was on the left): the earliest
    that passed so far counts;
@@ -258,7 +258,7 @@ class _SingleAnswerRules:
             hint = self._zeros_lost(answer.item)
             yield RejectReason("unknown-item", f"'{_short(answer.item)}' is not in {source}.{hint}")
         about = answer.teams or (() if entry is None else (entry.team,))
-        nobodys = [side for side in answer.teams if is_nobodys(side) and side not in (self._teams or ())]
+        nobodys = [side for side in about if is_nobodys(side) and side not in (self._teams or ())]
         if nobodys:
             yield RejectReason("not-ranked", f"'{_short(nobodys[0])}' is no team's video.")
         others = [team for team in about if team not in nobodys]

@@ -1,6 +1,6 @@
-"""What a comparison calls a side that is no team's video: the real one, or a control of the organizer's.
+"""What a comparison, or a key, calls a video that is no team's: the real one, or a control of the organizer's.
 
-Teams can't have such names, and no answer about such a side ranks anybody: it shows how far teams are from the truth,
+Teams can't have such names, and no answer about such a video ranks anybody: it shows how far teams are from the truth,
 or whether a rater looks.
 """
 
@@ -16,5 +16,5 @@ def control_side(file: str) -> str:
 
 
 def is_nobodys(side: str) -> bool:
-    """Return whether a side of a comparison is no team's by its name."""
+    """Return whether a video, such as a side of a comparison, is no team's by its name."""
     return side == REFERENCE or (side.startswith(_CONTROL) and side.endswith(")"))

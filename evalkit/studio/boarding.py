@@ -24,11 +24,13 @@ _SHOWN = 5
 def is_for_board(plan: Plan, item: str) -> bool:
     """Return whether answers to an item go to the board.
 
-    Not those to training; nor ratings of hidden references, for which the board has no use. Comparisons with them tell
-    how far a team is from the truth, and those with known answers who looks.
+    Not those to training. Those about hidden references tell how far teams are from the truth, as far as the plan says
+    that they are the real videos (plans of before don't), and those with known answers who looks.
     """
-    kind = plan.items[item].kind
-    return kind != "training" and (kind != "reference" or plan.method == "pairs")
+    found = plan.items[item]
+    if found.kind == "reference":
+        return any(plan.media[medium].real for medium in found.media)
+    return found.kind != "training"
 
 
 def board_answers(plan: Plan, stored: StoredAnswer) -> list[Answer]:

@@ -370,16 +370,19 @@ def write_plan(plan: Plan, path: Path) -> None:
         stream.write(_encoded(plan).encode("utf-8"))
 
 
-def key_of(plan: Plan) -> dict[str, tuple[str, str, str]]:
+def key_of(plan: Plan) -> dict[str, tuple[str, str, str | None]]:
     """Return item -> team, sample and run: the key of the blind test, of every rating that may count.
 
-    Training and the organizer's own videos are not in it, so that no rating of them counts.
+    Real videos have `REFERENCE` in place of a team. Training and other videos of the organizer's are not in it. No
+    rating of any of these counts.
     """
-    found = {}
+    found: dict[str, tuple[str, str, str | None]] = {}
     for name, item in plan.items.items():
         medium = plan.media[item.media[0]]
         if item.kind != "training" and plan.method == "mos" and medium.team is not None and medium.run is not None:
             found[name] = (medium.team, item.sample, medium.run)
+        elif item.kind == "reference" and plan.method == "mos" and medium.real:
+            found[name] = (REFERENCE, item.sample, None)
     return found
 
 

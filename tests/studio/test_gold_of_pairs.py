@@ -22,7 +22,7 @@ from evalkit.studio.boarding import board_writer, is_for_board, set_up_board
 from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.next_item import Given, next_item
 from evalkit.studio.overview import Screening, export_rows
-from evalkit.studio.plan_model import Plan, read_plan
+from evalkit.studio.plan_model import Plan, key_of, plan_from_json, read_plan
 
 CONTROL = "controls/frozen.mp4"
 GOLD = f"""sample,first,second,answer
@@ -215,3 +215,56 @@ def test_too_many_references_say_how_many_there_are(shell: Shell) -> None:
     study = make_study(shell.folder, PAIRS, samples=3)
     shell("studio", "plan", *study.words, "--raters", "4", "--references", "10", "--dry-run", code=1)
     assert "9 videos of samples" in shell.err and "at most 9" in shell.err
+
+
+def test_ratings_of_hidden_real_videos_tell_the_distance_and_rank_nobody(shell: Shell) -> None:
+    study = make_study(shell.folder)
+    out = shell.folder / "plan.json"
+    shell("studio", "plan", *study.words, "--raters", "6", "--items", "9", "--references", "2", "-o", out)
+    plan = read_plan(out)
+    stored = []
+    for rater, one in plan.raters.items():
+        for item in (name for name in one.items if name is not None):
+            number = len(stored) + 1
+            real = plan.items[item].kind == "reference"
+            values = {question.id: float(4 + number % 2 if real else 2) for question in plan.questions}
+            times = {"at": START + timedelta(seconds=number), "seconds": 5.0, "page_seconds": 4.5}
+            more = {"watched": (1.0,), "shown_at": "", "answered_at": "", "number": number}
+            assert is_for_board(plan, item)
+            stored.append(StoredAnswer(f"a-{number}", rater, item, values, **times, **more))
+    with Board.open(str(study.board)) as board:
+        set_up_board(board, plan, "plan.json", "olga")
+        board_writer(board, plan, "plan.json", plan.sha256, "olga")(stored)
+        snapshot = board.snapshot()
+    report = compute_rating_report(snapshot)
+    assert report.summary.reasons == {"not-ranked": 6 * 2 * 2} and report.summary.counted == 6 * 9 * 2
+    for dimension in report.dimensions:
+        assert dimension.ratings == 6 * 9
+        teams = dimension.estimators[0].teams
+        assert [(one.team, one.score.value) for one in teams] == [(team, 2.0) for team in sorted(TEAMS)]
+        assert dimension.real is not None and (dimension.real.team, dimension.real.ratings) == ("(reference)", 12)
+        given: dict[str, list[float]] = {}
+        for one in stored:
+            if plan.items[one.item].kind == "reference":
+                given.setdefault(plan.items[one.item].sample, []).append(one.values[dimension.id])
+        by_hand = np.mean([np.mean(values) for values in given.values()])
+        assert dimension.real.items == len(given) == 6
+        assert dimension.real.score.value == pytest.approx(by_hand)
+        assert dimension.real.score.low is not None and dimension.real.score.low > 3.9
+    page = shell.folder / "r.html"
+    shell("ratings", "report", "-B", study.board, "-o", page)
+    assert "Real videos, which raters did not know" in page.read_text()
+
+
+def test_a_plan_of_before_keeps_ratings_of_references_to_itself(shell: Shell) -> None:
+    study = make_study(shell.folder)
+    out = shell.folder / "plan.json"
+    shell("studio", "plan", *study.words, "--raters", "3", "--references", "1", "-o", out)
+    document = json.loads(out.read_text())
+    for medium in document["media"].values():
+        medium.pop("real", None)
+    plan = plan_from_json(json.dumps(document))
+    hidden = [name for name, item in plan.items.items() if item.kind == "reference"]
+    assert hidden and not any(is_for_board(plan, name) for name in hidden)
+    assert not key_of(plan).keys() & set(hidden)
+    assert key_of(read_plan(out)).keys() >= set(hidden)
