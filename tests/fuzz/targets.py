@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from scorecards import make_scorecard
 
 from evalkit.board.gold_items import read_gold
+from evalkit.board.gold_pairs import read_gold_pairs
 from evalkit.challenges.model import load_challenge, parse_challenge, preset_ids, preset_text
 from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import SubmissionError
@@ -205,6 +206,11 @@ def read_gold_file(path: Path) -> object:
     return read_gold(path, DIMENSIONS)
 
 
+def read_gold_pairs_file(path: Path) -> object:
+    """Read comparisons whose answers are known."""
+    return read_gold_pairs(path, DIMENSIONS)
+
+
 TARGETS = (
     Target(
         "board-scorecard", board_scorecards.make_scorecard, board_scorecards.add_scorecard, "scorecard.json", costs=10
@@ -233,6 +239,7 @@ TARGETS = (
         read_key,
     ),
     text_target("gold", ["item_id,dimension,low,high\nitem001,lip_sync,1,3\n"], read_gold_file),
+    text_target("gold-pairs", ["sample,first,second,answer\ns1,(reference),lumen,first\n"], read_gold_pairs_file),
     text_target(
         "mapping",
         [MAPPING],
