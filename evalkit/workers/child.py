@@ -25,6 +25,7 @@ from evalkit.files import abandon_parts
 from evalkit.workers.devices.channel import DeviceLostError, Ends
 from evalkit.workers.messages import Answer, encode, receive, send_pieces
 from evalkit.workers.sandbox import Confined, Limits, enter, protect_files
+from evalkit.workers.surroundings import wake_with_parent
 
 GRACE_SECONDS = 5.0  # for a process that was asked to exit, before it is ended by force
 
@@ -38,6 +39,7 @@ def main(folder: str, channel: tuple[int, ...] = ()) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, _leave)
+    wake_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the messages
     questions = os.fdopen(os.dup(0), "rb")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.processes import alive, eventually
+from builders.processes import alive, eventually, kill
 from device_handlers import WIDTH
 
 from evalkit.errors import MachineError
@@ -104,8 +104,12 @@ with Pool(2) as pool:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["interrupt", "kill"])
-def test_nothing_outlives_the_parent(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "stopped"),
+    [(signal.SIGINT, False), (signal.SIGKILL, False), (signal.SIGKILL, True)],
+    ids=["interrupt", "kill", "kill while stopped"],
+)
+def test_nothing_outlives_the_parent(number: signal.Signals, stopped: bool) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     parent = subprocess.Popen(
         [sys.executable, "-c", RUN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
@@ -113,9 +117,15 @@ def test_nothing_outlives_the_parent(number: signal.Signals) -> None:
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     assert alive(pid)
+    if stopped:
+        os.kill(pid, signal.SIGSTOP)
     parent.send_signal(number)
-    parent.communicate(timeout=30)
-    assert eventually(lambda: not alive(pid))
+    try:
+        assert eventually(lambda: not alive(pid))
+    finally:
+        if alive(pid):
+            kill(pid)
+        parent.communicate(timeout=30)
 
 
 @pytest.mark.parametrize(

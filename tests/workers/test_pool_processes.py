@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from builders.processes import alive, children, eventually, results
+import pytest
+from builders.processes import alive, children, eventually, kill, results, worker_processes
 
 from evalkit.workers import pool
 
@@ -63,23 +64,66 @@ for result in Workers("pool_handlers:acts", sys.argv[1], 3).run(jobs):
 """
 
 
-def test_workers_of_a_killed_parent_leave_in_the_middle_of_their_jobs(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+def test_workers_of_a_killed_parent_leave_in_the_middle_of_their_jobs(tmp_path, monkeypatch, stopped):
     temporary = tmp_path / "scratch"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     told = tmp_path / "told"
     told.mkdir()
-    parent = run_script(ORPHANING, tmp_path, str(told))
+    parent, pids = run_script(ORPHANING, tmp_path, str(told)), set()
     try:
         ready = eventually(lambda: len(list(told.glob("*.pid"))) >= 2 and len(list(told.glob("*.temp"))) == 1)
         assert ready
+        pids = {int(path.stem) for path in told.iterdir()} | worker_processes(parent.pid)
+        for pid in worker_processes(parent.pid) if stopped else ():
+            os.kill(pid, signal.SIGSTOP)
         os.kill(parent.pid, signal.SIGKILL)
+        assert eventually(lambda: not any(alive(pid) for pid in pids))
     finally:
+        for pid in worker_processes(parent.pid) | pids:
+            kill(pid)
         parent.kill()
         parent.communicate()
-    pids = {int(path.stem) for path in told.iterdir()}
-    assert eventually(lambda: not any(alive(pid) for pid in pids))
     assert eventually(lambda: list(temporary.iterdir()) == [])  # also what the jobs had written
+
+
+THREAD = """
+import subprocess, sys, threading, time
+PROGRAM = (
+    "import sys; from evalkit.workers.surroundings import wake_with_parent; wake_with_parent(); "
+    "print(1); sys.stdin.read()"
+)
+def start():
+    process = subprocess.Popen(
+        [sys.executable, "-uc", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    process.stdout.readline()
+    started.append(process)
+started = []
+thread = threading.Thread(target=start)
+thread.start()
+thread.join()
+print(started[0].pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_is_woken_by_the_end_of_its_parent_and_not_ended_by_that_of_a_thread(tmp_path):
+    parent = run_script(THREAD, tmp_path)
+    pid = 0
+    try:
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        os.kill(pid, signal.SIGSTOP)
+        assert eventually(lambda: " T " in Path(f"/proc/{pid}/stat").read_text())
+        parent.kill()
+        assert eventually(lambda: not alive(pid))
+    finally:
+        if pid and alive(pid):
+            kill(pid)
+        parent.kill()
+        parent.communicate()
 
 
 def test_folders_of_a_killed_run_are_removed_by_the_next_one_and_no_others(tmp_path, monkeypatch):

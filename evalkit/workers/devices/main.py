@@ -20,6 +20,7 @@ from evalkit.errors import EvalkitError
 from evalkit.workers.devices.channel import Ends
 from evalkit.workers.devices.service import Channel, Service
 from evalkit.workers.messages import Answer, encode, receive, send_pieces
+from evalkit.workers.surroundings import wake_with_parent
 
 
 def main(descriptor: int) -> None:
@@ -29,6 +30,7 @@ def main(descriptor: int) -> None:
         descriptor: of the socket on which channels arrive.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    wake_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the messages
     questions = os.fdopen(os.dup(0), "rb")
