@@ -17,7 +17,7 @@ from evalkit.text import count
 if TYPE_CHECKING:
     from evalkit.groups.model import FairnessReport, GroupDistance, GroupTable
 
-TABLES = {".csv", ".json"}
+MOST_LINES = 60  # of gaps, or groups, of one attribute in the terminal
 
 
 @click.command(
@@ -141,9 +141,10 @@ def _names(text: str | None) -> list[str]:
 
 def print_fairness(report: FairnessReport) -> None:
     """Print what was found, and per attribute the gap of every measure."""
+    by = ", ".join(report.attributes) or "no attribute"
     say(
-        f"{count(len(report.entries), 'submission')} by {', '.join(report.attributes)}; {count(report.tests, 'test')}, "
-        f"p corrected for all of them (Holm), * at most {report.rules.alpha:g}."
+        f"{count(len(report.entries), 'submission')} by {by}; {count(report.tests, 'test')}, p corrected for all of "
+        f"them (Holm), * at most {report.rules.alpha:g}."
     )
     for sentence in report.findings:
         say(f"- {sentence}")
@@ -171,13 +172,12 @@ def _print_attribute(report: FairnessReport, attribute: str) -> None:
         header_style="bold",
     )
     several = len(report.entries) > 1
+    compared = [one for one in report.tables if one.attribute == attribute and one.gap is not None]
     for title in ("entry", "measure", "worst", "best", "gap", "real gap", "p"):
         if (title != "entry" or several) and (title != "real gap" or report.truth):
             right = title in {"gap", "real gap", "p"}
             table.add_column(title, justify="right" if right else "left", overflow="fold")
-    for one in report.tables:
-        if one.attribute != attribute:
-            continue
+    for one in compared[:MOST_LINES]:
         cells = [one.entry] if several else []
         cells += [one.measure.title, _group(one, one.worst), _group(one, one.best)]
         cells.append(format_value(one.gap) if one.gap is not None else NO_VALUE)
@@ -187,6 +187,8 @@ def _print_attribute(report: FairnessReport, attribute: str) -> None:
         table.add_row(*(escape(escape_for_display(cell)) for cell in cells))
     if table.rows:
         Console(highlight=False, emoji=False).print(table)
+    if len(compared) > MOST_LINES:
+        say(f"{len(compared) - MOST_LINES:,} more are in the table (--csv) and on the page (--html).")
     first = next((one for one in report.tables if one.attribute == attribute), None)
     if first is not None:
         say(f"{attribute}: {_sizes(report, first)}.")
@@ -224,7 +226,8 @@ def _p(report: FairnessReport, table: GroupTable) -> str:
 def _sizes(report: FairnessReport, table: GroupTable) -> str:
     """Return how many samples each group has; in brackets those that are too few."""
     least = report.rules.min_videos
+    more = len(table.lines) - MOST_LINES
     return ", ".join(
         f"{line.value} {line.samples}" if line.samples >= least else f"({line.value} {line.samples})"
-        for line in table.lines
-    )
+        for line in table.lines[:MOST_LINES]
+    ) + (f" and {more:,} more groups" if more > 0 else "")

@@ -19,6 +19,7 @@ from evalkit.groups.words import NAMED, findings
 from evalkit.statistics.group_gaps import LabelShuffles, gap_of_means, holm
 from evalkit.text import escape_for_display
 
+LARGEST = 1e100  # of a value: sums and squares of larger ones may not be finite
 MOST_GROUPS = 500  # of all attributes: each is a line of every measure and submission, and hostile ones name thousands
 
 
@@ -52,6 +53,8 @@ def compare_groups(
     if rules.min_videos < 2 or rules.min_identities < 2:
         raise UsageError("A group needs at least two videos and two people, to be compared.")
     people, left_out = _bounded(people.with_combinations(rules.intersect))
+    entries, beyond = _of_possible_size(entries)
+    truth = None if truth is None else _of_possible_size([truth])[0][0]
     attributes = tuple(people.groups)
     arrays = SampleArrays(people)
     tables = [table for attribute in attributes for table in _tables(attribute, entries, arrays, rules)]
@@ -71,7 +74,7 @@ def compare_groups(
         truth=truth is not None,
         identities_known=people.identities_known,
     )
-    return replace(report, findings=(*findings(report), *left_out))
+    return replace(report, findings=(*findings(report), *left_out, *beyond))
 
 
 def _bounded(people: GroupedSamples) -> tuple[GroupedSamples, tuple[str, ...]]:
@@ -91,6 +94,19 @@ def _bounded(people: GroupedSamples) -> tuple[GroupedSamples, tuple[str, ...]]:
     named = ", ".join(out[:NAMED]) + (f" and {len(out) - NAMED:,} more" if len(out) > NAMED else "")
     room = f"There is room for {MOST_GROUPS} groups of all attributes together."
     return replace(people, groups=kept), (f"Not compared, for too many groups: {named}. {room}",)
+
+
+def _of_possible_size(entries: Sequence[Entry]) -> tuple[list[Entry], tuple[str, ...]]:
+    """Return the entries without measures whose sums may not be finite, and a sentence about these."""
+    kept, out = [], []
+    for entry in entries:
+        large = [one for one in entry.measured if not all(abs(value) <= LARGEST for value in one.values.values())]
+        kept.append(replace(entry, measured=tuple(one for one in entry.measured if one not in large)))
+        out += [f"{one.measure.title} of {entry.name}" for one in large]
+    if not out:
+        return kept, ()
+    named = ", ".join(out[:NAMED]) + (f" and {len(out) - NAMED:,} more" if len(out) > NAMED else "")
+    return kept, (f"Not compared, for values beyond {LARGEST:g}, of which no mean can be made: {named}.",)
 
 
 def _tables(

@@ -11,6 +11,7 @@ from evalkit.groups.model import GroupTable
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 420, 8, 14, 16, 6, 20
 LOOKS = 6  # colours of submissions, in turn
 MOST_ROWS = 120
+_LEAST = 1e-300  # a smaller span has no steps
 NAME = 112  # width for the groups' names
 
 
@@ -109,7 +110,7 @@ def make_plot(tables: Sequence[GroupTable], groups: Sequence[str]) -> GroupPlot 
 
 def _steps(low: float, high: float) -> list[float]:
     """Return three to six round numbers that enclose the values."""
-    span = high - low or abs(high) or 1.0
+    span = next((size for size in (high - low, abs(high)) if size > _LEAST), 1.0)
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= span / 4)
     first, last = math.floor(low / step), math.ceil(high / step)

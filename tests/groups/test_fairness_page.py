@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from evalkit.cli import cli
+from evalkit.cli.fairness import print_fairness
 from evalkit.groups.model import FairnessReport
 from evalkit.reports.fairness.page import render_fairness
 from evalkit.reports.fairness.plot import make_plot
@@ -96,3 +97,49 @@ def test_the_check_of_a_challenge_says_which_groups_are_too_small(
     assert "check with --testset whether they are large enough" in capsys.readouterr().out
     assert cli.main(args=[*words, "--testset", str(tmp_path)], standalone_mode=False) == 2
     assert "m has 9 samples, 20 are needed." in capsys.readouterr().out
+
+
+def test_values_of_any_finite_size_have_a_page_and_those_without_a_mean_cost_themselves_alone() -> None:
+    groups = [{"gender": "fm"[at % 2]} for at in range(60)]
+    tiny = [5e-324 * (at % 2) for at in range(60)]
+    huge = [1.7e308 * (-1) ** (at % 2) for at in range(60)]  # the mean of all is finite, that of a group is not
+    plain = [float(at) for at in range(60)]
+    hostile = small_card("hostile", {"tiny": list(tiny), "plain": list(plain)}, groups=groups)
+    values = [{**video.values, "huge": value} for video, value in zip(hostile.videos, huge, strict=True)]
+    hostile = hostile.model_copy(
+        update={
+            "metrics": {**hostile.metrics, "huge": hostile.metrics["plain"].model_copy(update={"title": "HUGE"})},
+            "videos": tuple(
+                video.model_copy(update={"values": some}) for video, some in zip(hostile.videos, values, strict=True)
+            ),
+        }
+    )
+    honest = small_card("honest", {"tiny": list(plain), "huge": list(plain), "plain": list(plain)}, groups=groups)
+    report = report_of(hostile, honest, truth=hostile)
+    compared = {(table.entry, table.measure.id) for table in report.tables if table.gap is not None}
+    assert compared == {(entry, name) for entry in ("hostile", "honest") for name in ("tiny", "plain", "huge")} - {
+        ("hostile", "huge")
+    }
+    assert report.findings[-1] == (
+        "Not compared, for values beyond 1e+100, of which no mean can be made: HUGE of hostile."
+    )
+    assert report.table("gender", "huge", "honest").no_real == "The real videos have no values of it."
+    json.dumps(report.to_json(), allow_nan=False)
+    assert render_fairness(report, "t").count('<svg class="groups"') == 3
+    plot = make_plot([report.table("gender", "tiny", "hostile")], ["f", "m"])
+    assert plot is not None
+    assert all(0 <= mark.x <= plot.width for mark in plot.marks)
+
+
+def test_the_terminal_lists_what_is_compared_and_no_more_than_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [{"age": "fm"[at % 2], "name": f"n{at}"} for at in range(100)]
+    values = {f"m{at}": [float(one + at) for one in range(100)] for at in range(70)}
+    print_fairness(report_of(small_card("lumen", values, groups=groups)))
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith(" M") for line in lines) == 60
+    assert "10 more are in the table (--csv) and on the page (--html)." in lines
+    assert any(line.startswith("name: (n0 1), (n1 1)") for line in lines)
+    assert "and 40 more groups." in " ".join(lines)
+    nothing = report_of(small_card("a", {"m": [1.0] * 600}, groups=[{"name": f"n{at}"} for at in range(600)]))
+    print_fairness(nothing)
+    assert "1 submission by no attribute; 0 tests" in capsys.readouterr().out
