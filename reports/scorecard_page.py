@@ -39,6 +39,7 @@ FrameReader = Callable[[str], Sequence[bytes] | None]
 
 RULE_DETAILS = 100  # findings listed under one rule
 GROUP_VALUES = 50  # rows of one group's table
+ATTRIBUTES = 40  # columns of the table of videos, and tables; a test set may have thousands
 NOTES = 6  # events and findings named in one row
 SHOWN_VIDEOS = 2000  # rows of the table of videos; with more of them browsers are slow, and the page has megabytes
 VERDICTS = {"missing": "missing", "error": "invalid", "warning": "warning", "ok": "ok"}
@@ -58,6 +59,7 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
     picked = dict.fromkeys(index for name in ordered for end in ends[name] for index in end)
     rows, problems = _rows(card, shown, ends, picked)
     fairness, rules = _fairness(card), findings_by_rule(card)
+    attributes = sorted({name for video in card.videos for name in video.groups})
     return render_page(
         "scorecard",
         filmstrips=make_strips((str(index), frames_of(card.videos[index].sample)) for index in picked),
@@ -92,8 +94,9 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
         ],
         rows=rows,
         problems=problems,
-        group_names=sorted({name for video in card.videos for name in video.groups}),
-        groups=group_tables(card),
+        group_names=attributes[:ATTRIBUTES],
+        more_attributes=max(0, len(attributes) - ATTRIBUTES),
+        groups=group_tables(card, attributes[:ATTRIBUTES]),
         fairness=fairness,
         fairness_sections_of=[] if fairness is None else attribute_sections(fairness),
         group_values=GROUP_VALUES,

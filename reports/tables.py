@@ -112,15 +112,17 @@ def missing_reason(video: VideoScore, metric: str) -> str:
     return NO_VALUE_EXPECTED if is_not_applicable(reason) else escape_for_display(reason, CELL_LIMIT)
 
 
-def group_tables(card: Scorecard) -> list[GroupTable]:
+def group_tables(card: Scorecard, names: Sequence[str] | None = None) -> list[GroupTable]:
     """Return the breakdown by group: for each group name and value, the mean of each per-video metric, or its median
-    where the metric declares that.
+    where the metric declares that. ``names`` are those of the groups; ``None`` for all.
 
     Videos without a value stay out of it; with none at all it is ``None`` and ``n`` is 0.
     """
     metrics = video_metrics(card)
     tables = []
-    for name in sorted({name for video in card.videos for name in video.groups}):
+    if names is None:
+        names = sorted({name for video in card.videos for name in video.groups})
+    for name in names:
         members: dict[str, list[dict[str, float | None]]] = {}
         for video in card.videos:
             if name in video.groups:

@@ -143,3 +143,12 @@ def test_the_terminal_lists_what_is_compared_and_no_more_than_can_be_read(capsys
     nothing = report_of(small_card("a", {"m": [1.0] * 600}, groups=[{"name": f"n{at}"} for at in range(600)]))
     print_fairness(nothing)
     assert "1 submission by no attribute; 0 tests" in capsys.readouterr().out
+
+
+def test_a_scorecards_page_shows_some_of_thousands_of_attributes() -> None:
+    groups = [{f"a{at:04}": "f", **{f"A{other:02}": "fm"[at % 2] for other in range(39)}} for at in range(300)]
+    page = render_scorecard(small_card("lumen", {"m": [float(at) for at in range(300)]}, groups=groups), lambda _: None)
+    assert "Groups by 299 more attributes are not shown here; per_video.csv has them." in page
+    assert page.count('<th scope="col" data-sort="text"><bdi>') == 40
+    assert page.count("(median where the metric says so above)") == 40
+    assert "not shown here" not in render_scorecard(card_of("lumen", 3.0), lambda _: None)
