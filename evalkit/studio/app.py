@@ -18,7 +18,7 @@ from evalkit.studio.guarding import Rates, SafeHeaders, log_failure, read_json
 from evalkit.studio.pages.assets import CACHE, assets
 from evalkit.studio.pages.rater import POLICY as RATER_POLICY
 from evalkit.studio.pages.rater import render_rater_page
-from evalkit.studio.ranges import FileParts, merged
+from evalkit.studio.ranges import FileParts
 from evalkit.studio.session import Rater, Study
 
 _UNKNOWN = "There is no such page."
@@ -38,7 +38,6 @@ class StudioApp:
         self._rates = Rates(20, 100)
         self._strangers = Rates(20, 200)
         self._files = Rates(40, 400)
-        self._parts: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._streams: dict[str, int] = {}
 
     def routes(self) -> list[Route]:
@@ -97,25 +96,19 @@ class StudioApp:
         """A video, a picture or a sound."""
         found = self.study.rater(request.path_params["token"])
         name = request.path_params["name"]
-        file = self.study.library.files.get(name)
-        if found is None or file is None or not self.study.may_fetch(found, name):
+        file = None if found is None else self.study.file(found, name)
+        if found is None or file is None:
             self._strangers.check("")
             raise HTTPException(404, _UNKNOWN)
         self._files.check(found.name)
-        rater, medium = found, name.partition(".")[0]
+        rater = found
         if self._streams.get(rater.name, 0) >= _MOST_STREAMS:
             raise HTTPException(429, "Too many requests.", headers={"retry-after": "2"})
 
         async def sent(start: int, end: int) -> None:
-            known = self._parts.get((rater.name, medium))
-            if known is None:  # before this start; only how much is stored, and browsers load from the beginning
-                known = [(0, round(self.study.share_fetched(rater, medium) * file.size))]
-            parts = merged(known, (start, end))
-            self._parts[rater.name, medium] = parts
-            if name.endswith(".mp4"):
-                await self.study.fetched(rater, medium, sum(to - at for at, to in parts) / file.size)
+            await self.study.sent(rater, name, (start, end), file.size)
 
-        served = FileParts(file, f'"{medium}"', sent)
+        served = FileParts(file, f'"{name.partition(".")[0]}"', sent)
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             self._streams[rater.name] = self._streams.get(rater.name, 0) + 1

@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +44,11 @@ CREATE TABLE places (
 CREATE TABLE extras (rater TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, alike TEXT NOT NULL) WITHOUT ROWID;
 """
 _INDEX = "CREATE INDEX IF NOT EXISTS waiting ON answers (number) WHERE on_board = 0"  # files of before have none
+_ASKED = """
+SELECT asked.rater, asked.item, asked.at FROM asked LEFT JOIN answers USING (rater, item)
+WHERE answers.number IS NULL OR answers.number IN (SELECT max(number) FROM answers GROUP BY rater)
+"""
+_AT_ONCE = 500  # answers that are read at once
 _COLUMNS = "number, id, rater, item, given, at, on_board"
 
 
@@ -98,7 +103,10 @@ class Place:
 
 @dataclass
 class Held:
-    """All that the journal holds but the answers."""
+    """All that the journal holds but the answers.
+
+    Of what was asked only what has no answer, and each rater's last item that has one.
+    """
 
     paused: bool = False
     consents: dict[str, str] = field(default_factory=dict)
@@ -174,15 +182,32 @@ class Journal:
         return Held(
             paused=bool(run("SELECT value FROM facts WHERE name = 'paused'").fetchone()[0]),
             consents=dict(run("SELECT rater, at FROM consents").fetchall()),
-            asked={(r, i): datetime.fromisoformat(at) for r, i, at in run("SELECT rater, item, at FROM asked")},
+            asked={(r, i): datetime.fromisoformat(at) for r, i, at in run(_ASKED)},
             fetched={(r, m): share for r, m, share in run("SELECT rater, medium, share FROM fetched")},
             places={r: Place(r, *rest) for r, *rest in run("SELECT rater, how, worker, worker_id FROM places")},
             extras={r: (token, alike) for r, token, alike in run("SELECT rater, token, alike FROM extras")},
         )
 
+    def each_answer(self) -> Iterator[StoredAnswer]:
+        """Yield the answers in the order in which they came; few of them are in memory at a time."""
+        query = f"SELECT {_COLUMNS} FROM answers WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
+        last = 0
+        while rows := self._rows(query, last, _AT_ONCE):
+            yield from map(_answer, rows)
+            last = rows[-1][0]
+
     def answers(self) -> list[StoredAnswer]:
         """Return the answers in the order in which they came."""
-        return [_answer(row) for row in self._rows(f"SELECT {_COLUMNS} FROM answers ORDER BY number")]  # noqa: S608
+        return list(self.each_answer())
+
+    def answer_to(self, rater: str, item: str) -> StoredAnswer | None:
+        """Return a rater's answer to an item, if there is one."""
+        rows = self._rows(f"SELECT {_COLUMNS} FROM answers WHERE rater = ? AND item = ?", rater, item)  # noqa: S608
+        return _answer(rows[0]) if rows else None
+
+    def is_empty(self) -> bool:
+        """Return whether there is no answer."""
+        return not self._rows("SELECT 1 FROM answers LIMIT 1")
 
     def waiting(self, after: int, most: int) -> list[StoredAnswer]:
         """Return answers that are not marked as being on the board, in the order in which they came.

@@ -124,7 +124,7 @@ class OrganizerPages:
             self._stores.feeder.flush(_EXPORT_SECONDS)
             left = self._stores.feeder.waiting().answers  # before the board is read: it has at least all others
             text = io.StringIO()
-            given, held = self._stores.journal.answers(), self._stores.board.answers_held
+            given, held = self._stores.journal.each_answer(), self._stores.board.answers_held
             rows = export_rows(plan, given, workers, held, teams=teams)
             csv.writer(text, lineterminator="\n").writerows(rows)
             return text.getvalue(), left

@@ -7,11 +7,13 @@ import hmac
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
+
+import numpy as np
 
 from evalkit.board import Board
 from evalkit.board.filtering import filter_answers
@@ -22,7 +24,8 @@ from evalkit.studio.boarding import about_rules, board_answers, is_for_board
 from evalkit.studio.feeding import Waiting
 from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.plan_model import VIDEO_SIDES, Plan
-from evalkit.studio.session import Study
+from evalkit.studio.session import Rater, Study
+from evalkit.studio.taken import TakenRows
 from evalkit.text import name_cell
 
 SCREENING_SECONDS = 20.0  # how old a screening may be
@@ -86,8 +89,8 @@ def progress(study: Study, flags: Flags, waiting: Waiting, now: datetime, *, tea
         now: the time.
         teams: whether teams have their names; otherwise numbers that mean the same on each page.
     """
-    answers, total = len(study.order), sum(len(rater.plan.items) for rater in study.raters.values())
-    pace = _per_hour(study.order, now)
+    rows, total = study.taken.rows(), sum(len(rater.plan.items) for rater in study.raters.values())
+    answers, pace = len(rows.at), _per_hour(rows, now)
     left = total - answers
     end = now + timedelta(hours=left / pace) if pace and left else None
     return {
@@ -95,14 +98,14 @@ def progress(study: Study, flags: Flags, waiting: Waiting, now: datetime, *, tea
         "answers": answers,
         "total": total,
         "waiting": _waiting(waiting),
-        "started": sum(bool(rater.answers) for rater in study.raters.values()),
-        "finished": sum(len(rater.answers) >= len(rater.plan.items) for rater in study.raters.values()),
+        "started": sum(bool(rater.answered) for rater in study.raters.values()),
+        "finished": sum(len(rater.answered) >= len(rater.plan.items) for rater in study.raters.values()),
         "answers_per_hour": None if pace is None else round(pace, 1),
         "expected_end": None if end is None else end.isoformat(timespec="minutes"),
         "screening": flags.why or None,
         "rules": list(flags.rules),
-        "raters": [_rater(study, name, flags) for name in study.raters],
-        "balance": _balance(study, teams=teams),
+        "raters": [_rater(study.raters[name], rows, flags) for name in study.raters],
+        "balance": _balance(study, rows, teams=teams),
     }
 
 
@@ -111,50 +114,46 @@ def _waiting(found: Waiting) -> Row:
     return {"answers": found.answers, "since": since, "why": found.why or None}
 
 
-def _rater(study: Study, name: str, flags: Flags) -> Row:
-    rater = study.raters[name]
-    seconds = sorted(one.page_seconds for one in rater.answers.values())
+def _rater(rater: Rater, rows: TakenRows, flags: Flags) -> Row:
+    mine = rows.of(rater.name)
+    seconds = np.sort(rows.page_seconds[mine])
     return {
-        "rater": name,
-        "done": len(rater.answers),
+        "rater": rater.name,
+        "done": len(rater.answered),
         "total": len(rater.plan.items),
         "last": None if rater.last is None else rater.last.isoformat(timespec="seconds"),
-        "median_seconds": round(seconds[len(seconds) // 2], 1) if seconds else None,
-        "unplayable": sum(not one.values for one in rater.answers.values()),
+        "median_seconds": round(float(seconds[len(seconds) // 2]), 1) if len(seconds) else None,
+        "unplayable": int((rows.played[mine] == 0).sum()),
         "consented": rater.consented_at is not None,
         "came_by": None if rater.place is None else rater.place.how,
-        "flags": list(flags.raters.get(name, ())),
-        "excluded": name in flags.excluded,
+        "flags": list(flags.raters.get(rater.name, ())),
+        "excluded": rater.name in flags.excluded,
     }
 
 
-def _per_hour(answers: Sequence[StoredAnswer], now: datetime) -> float | None:
+def _per_hour(rows: TakenRows, now: datetime) -> float | None:
     """Return the pace of the last hour, or since the first answer where that is less."""
-    if not answers:
+    if not len(rows.at):
         return None
-    start = max(answers[0].at, now - _HOUR)
-    recent = 0
-    for answer in reversed(answers):
-        if answer.at < start:
-            break
-        recent += 1
-    return recent / max((now - start) / _HOUR, _LEAST_SPAN / _HOUR)
+    start = max(float(rows.at[0]), (now - _HOUR).timestamp())
+    recent = int((rows.at >= start).sum())
+    return recent / max((now.timestamp() - start) / _HOUR.total_seconds(), _LEAST_SPAN / _HOUR)
 
 
-def _balance(study: Study, *, teams: bool) -> list[Row]:
+def _balance(study: Study, rows: TakenRows, *, teams: bool) -> list[Row]:
     """Return a row for each team, or pair of teams: answers that count for it, and how many are planned."""
     label = _labels(study.plan, teams=teams)
     done: Counter[tuple[str, ...]] = Counter()
     planned: Counter[tuple[str, ...]] = Counter()
-    for answer in study.order:
-        if answer.values:
-            done.update(_ranked(study.plan, answer.item))
+    for item, count in rows.per_item(played=True).items():
+        for group in _ranked(study.plan, item):
+            done[group] += count
     for rater in study.raters.values():
-        for item in rater.plan.items:
-            if item is not None:
-                planned.update(_ranked(study.plan, item))
+        for listed in rater.plan.items:
+            if listed is not None:
+                planned.update(_ranked(study.plan, listed))
     adaptive = study.plan.adaptive
-    rows = [
+    found = [
         {
             "teams": sorted(label[team] for team in group),
             "answers": done[group],
@@ -162,7 +161,7 @@ def _balance(study: Study, *, teams: bool) -> list[Row]:
         }
         for group in done.keys() | planned.keys()
     ]
-    return sorted(rows, key=lambda row: row["teams"])
+    return sorted(found, key=lambda row: row["teams"])
 
 
 def _ranked(plan: Plan, item: str) -> Iterator[tuple[str, ...]]:

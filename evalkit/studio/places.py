@@ -71,16 +71,14 @@ class Places:
 
     def _unused(self) -> Rater | None:
         """Return a rater whom nobody was yet: the last one, since links are usually sent out from the first on."""
-        asked = self._study.asked_raters()
         for rater in reversed(self._study.raters.values()):
-            untouched = not rater.answers and rater.consented_at is None and rater.name not in asked
-            if untouched and rater.place is None and rater.plan.team is None:
+            if rater.untouched and rater.plan.team is None:
                 return rater
         return None
 
     def _least_seen(self) -> Rater:
         """Return the plan's rater, if possible without a team, whose items have the fewest answers."""
-        seen = Counter(answer.item for answer in self._study.order)
+        seen = Counter(self._study.taken.rows().per_item())
         own = [rater for rater in self._study.raters.values() if rater.name not in self._study.extras]
         neutral = [rater for rater in own if rater.plan.team is None] or own
         return min(neutral, key=lambda rater: sum(seen[item] for item in rater.plan.items if item is not None))

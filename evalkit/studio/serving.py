@@ -80,7 +80,8 @@ class Running:
         plan: the plan as it was read.
         url: how raters reach it.
         socket: on which it listens.
-        feeder: what gives the board the answers.
+        journal: that has all answers.
+        feeder: what gives them to the board.
         notes: sentences that the organizer must read.
     """
 
@@ -89,6 +90,7 @@ class Running:
     plan: Plan
     url: str
     socket: socket.socket
+    journal: Journal
     feeder: Feeder
     notes: list[str] = field(default_factory=list)
 
@@ -143,8 +145,8 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
         digest = plan.sha256
         journal = Journal.open(folder / JOURNAL, digest)
         try:
-            secret, held, answers = journal.secret, journal.held(), journal.answers()
-            if not answers:
+            secret, new = journal.secret, journal.is_empty()
+            if new:
                 refuse_forgotten(board, digest, str(folder))
             library = build_library(
                 plan,
@@ -162,17 +164,17 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
             elif library.missing:
                 notes += [f"Left out: {line}" for line in missing_lines(plan, library.missing)]
             shown = without_media(plan, library.missing)
-            if not answers:
+            if new:
                 notes += names_of_others(board, plan)
             notes += set_up_board(board, plan, options.plan.name, options.by)
             to_board = board_writer(board, plan, options.plan.name, digest, options.by)
             with board.kept_open(), _threads(journal, to_board) as (writer, feeder):
-                study = Study(shown, library, writer, held=held, answers=answers)
+                study = Study(shown, library, writer, journal=journal)
                 places = Places(study, writer, secret)
                 where = url or _address(options.host, listening)
                 own = OrganizerPages(study, places, where, Stores(board, journal, feeder))
                 more = [*own.routes(), *JoinPages(study, places).routes()]
-                yield Running(build_app(study, more), study, plan, where, listening, feeder, notes)
+                yield Running(build_app(study, more), study, plan, where, listening, journal, feeder, notes)
             _refuse_waiting(feeder.waiting(), journal.path)
         finally:
             journal.close()

@@ -12,17 +12,39 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from anyio import to_thread
+
 from evalkit.errors import EvalkitError
 from evalkit.studio import journal as changes
 from evalkit.studio.boarding import is_for_board
 from evalkit.studio.checking import GivenAnswer, RefusedError, check_values, check_watched, read_answer
-from evalkit.studio.journal import Held, Place, StoredAnswer
-from evalkit.studio.library import Library
+from evalkit.studio.journal import Held, Journal, Place, StoredAnswer
+from evalkit.studio.library import Library, ServedFile
 from evalkit.studio.next_item import Given, next_item
 from evalkit.studio.plan_model import Plan, PlanRater, Question
+from evalkit.studio.ranges import merged
+from evalkit.studio.showings import Showings
+from evalkit.studio.taken import Taken
 from evalkit.studio.writer import NotStoredError, Writer
 
 PROLIFIC_END = "https://app.prolific.com/submissions/complete?cc="
+
+
+PENDING_SECONDS = 900.0  # after which a pair that was shown counts as being compared no more
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a rater was before an answer was taken.
+
+    Args:
+        asked: when items were asked.
+        last, last_item: of the last answer.
+    """
+
+    asked: dict[str, datetime]
+    last: datetime | None
+    last_item: str | None
 
 
 @dataclass
@@ -32,19 +54,31 @@ class Rater:
     Attributes:
         name: id of the plan.
         plan: what the plan says of the rater.
-        answers: item -> answer, in the order in which they came; those that are being written included.
+        answered: items that have an answer; those whose answers are being written included.
+        last: when the last answer came.
+        last_item: to which item it was.
         current: the item that is asked now; ``None`` at the end.
         known: whether ``current`` is up to date.
-        asked: whether something was asked since the server started.
+        asked: item -> when it was first asked, of those that have no answer and of the last one that has.
+        fetched: name of a video -> share of its bytes that was sent, of items without an answer.
+        parts: name of a video -> which parts were sent since the server started, of the same.
+        here: whether something was asked since the server started.
+        seen: when the rater's page was last heard of since then.
         lock: held while an answer is taken.
     """
 
     name: str
     plan: PlanRater
-    answers: dict[str, StoredAnswer] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    last: datetime | None = None
+    last_item: str | None = None
     current: str | None = None
     known: bool = False
-    asked: bool = False
+    asked: dict[str, datetime] = field(default_factory=dict)
+    fetched: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    here: bool = False
+    seen: datetime | None = None
     consented_at: str | None = None
     place: Place | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -55,9 +89,29 @@ class Rater:
         return None in self.plan.items
 
     @property
-    def last(self) -> datetime | None:
-        """When the last answer came."""
-        return next(reversed(self.answers.values())).at if self.answers else None
+    def untouched(self) -> bool:
+        """Whether nobody was this rater yet."""
+        return not self.answered and not self.asked and self.consented_at is None and self.place is None
+
+    def is_comparing(self, now: datetime) -> bool:
+        """Whether the rater is still at what was asked: not who left long ago."""
+        if not self.known or self.current is None:
+            return False
+        heard = [at for at in (self.seen, self.asked.get(self.current)) if at is not None]
+        return not heard or (now - max(heard)).total_seconds() < PENDING_SECONDS
+
+    def take(self, answer: StoredAnswer) -> None:
+        """Note an answer."""
+        self.answered.add(answer.item)
+        self.known = False
+        self.last, self.last_item = answer.at, answer.item
+        self.asked = {item: at for item, at in self.asked.items() if item == answer.item or item not in self.answered}
+
+    def restore(self, before: _Before, items: Sequence[str]) -> None:
+        """Be as before answers to items were taken; the first of them is asked, again."""
+        self.answered.difference_update(items)
+        self.asked, self.last, self.last_item = before.asked, before.last, before.last_item
+        self.current, self.known = items[0], True  # a pair stays chosen: its answer comes again
 
 
 class Study:
@@ -67,9 +121,11 @@ class Study:
         plan: without items that can't be shown.
         library: the files.
         writer: makes changes durable.
-        held: what the journal has.
-        answers: what the journal has of them.
+        journal: what it writes to: all answers.
         now: the clock.
+
+    Raises:
+        StorageError: the journal can't be read.
     """
 
     def __init__(
@@ -78,10 +134,10 @@ class Study:
         library: Library,
         writer: Writer,
         *,
-        held: Held,
-        answers: Sequence[StoredAnswer],
+        journal: Journal,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        held = journal.held()
         extras = {
             name: plan.raters[alike].model_copy(update={"token": token, "team": None})
             for name, (token, alike) in held.extras.items()
@@ -89,31 +145,44 @@ class Study:
         self.extras = set(held.extras)
         self.plan = plan.model_copy(update={"raters": {**plan.raters, **extras}})
         self.library = library
+        self.showings = Showings(plan, journal.secret)
         self.paused = held.paused
         self.raters = {name: Rater(name, rater) for name, rater in self.plan.raters.items()}
-        self.order: list[StoredAnswer] = []
-        self._ids: set[str] = set()
+        self.taken = Taken((question.id for question in plan.questions), plan.items)
+        self._ids: set[int] = set()  # hashes of answers' ids: of a million, two have the same with a chance of 1e-7
         self._writer = writer
+        self._journal = journal
         self._now = now
-        self._asked = dict(held.asked)
-        self._fetched = dict(held.fetched)
         self._chooser = ThreadPoolExecutor(1, "studio-chooser")
         self._choosing = asyncio.Lock()
-        for answer in answers:
+        self._restore(held)
+        self._by_token = {_digest(rater.plan.token): rater for rater in self.raters.values()}
+
+    def _restore(self, held: Held) -> None:
+        """Bring everything to where it was when the server stopped."""
+        for answer in self._journal.each_answer():
+            self._ids.add(hash(answer.id))
             if answer.rater in self.raters and answer.item in self.plan.items:
-                self._take(self.raters[answer.rater], answer)
+                self.raters[answer.rater].take(answer)
+                self.taken.add(answer)
         for name, at in held.consents.items():
             if name in self.raters:
                 self.raters[name].consented_at = at
         for name, place in held.places.items():
             if name in self.raters:
                 self.raters[name].place = place
-        for (name, item), _ in sorted(held.asked.items(), key=lambda one: one[1]):
+        for (name, item), moment in sorted(held.asked.items(), key=lambda one: one[1]):
             rater = self.raters.get(name)
-            open_ = rater is not None and not rater.known and item in self.plan.items and item not in rater.answers
-            if rater is not None and rater.adaptive and open_:
+            if rater is None:
+                continue
+            rater.asked[item] = moment
+            open_ = not rater.known and item in self.plan.items and item not in rater.answered
+            if rater.adaptive and open_:
                 rater.current, rater.known = item, True  # the pair that was chosen before the server stopped
-        self._by_token = {_digest(rater.plan.token): rater for rater in self.raters.values()}
+        for (name, video), share in held.fetched.items():
+            showing = self.showings.find(video)
+            if name in self.raters and showing is not None and showing.item not in self.raters[name].answered:
+                self.raters[name].fetched[video] = share
 
     def close(self) -> None:
         """End the thread that chooses pairs."""
@@ -136,10 +205,11 @@ class Study:
 
     async def state(self, rater: Rater) -> dict[str, Any]:
         """Return what the rater's page has to know."""
+        rater.seen = self._now()
         consented = self._has_consented(rater)
         if consented:  # a pair that is chosen counts as being compared
             await self._choose(rater)
-        done, total = len(rater.answers), len(rater.plan.items)
+        done, total = len(rater.answered), len(rater.plan.items)
         item = coming = None
         current = rater.current  # another request of the rater may change it meanwhile
         if current is not None and consented and not self.paused:
@@ -189,14 +259,14 @@ class Study:
         if rater.known:
             return
         if not rater.adaptive:
-            own = [Given(rater.name, answer.item, answer.values) for answer in rater.answers.values()]
+            own = [Given(rater.name, item, {}) for item in rater.answered]
             rater.current, rater.known = next_item(self.plan, own, rater.name), True
             return
         async with self._choosing:  # one after the other: each choice counts those before it as being made
             if rater.known:
                 return
-            every = [Given(one.rater, one.item, one.values) for one in self.order]
-            asked = [(one.name, one.current) for one in self.raters.values() if one.known and one.current is not None]
+            every, now = list(self.taken.given()), self._now()
+            asked = [(one.name, str(one.current)) for one in self.raters.values() if one.is_comparing(now)]
             choose = partial(next_item, self.plan, every, rater.name, pending=asked)
             found = await asyncio.get_running_loop().run_in_executor(self._chooser, choose)
             if not rater.known:
@@ -206,23 +276,22 @@ class Study:
         """Return the item after the current one, as far as it is known already."""
         if rater.adaptive:
             return None
-        answered = rater.answers.keys() | {current}
+        answered = rater.answered | {current}
         return next((item for item in rater.plan.items if item is not None and item not in answered), None)
 
     async def _ask(self, rater: Rater, item: str) -> datetime:
-        place = rater.name, item
-        rater.asked = True
-        if place not in self._asked:
-            at = self._asked[place] = self._now()
+        rater.here = True
+        if item not in rater.asked:
+            at = rater.asked[item] = self._now()
             done = self._writer.write([changes.add_asked(rater.name, item, at)])
             if rater.adaptive:  # after a crash the same pair must be asked
                 try:
                     await asyncio.wrap_future(done)
                 except EvalkitError:
-                    self._asked.pop(place, None)  # it is in no file: stored when it is asked again
+                    rater.asked.pop(item, None)  # it is in no file: stored when it is asked again
                     raise
             return at
-        return self._asked[place]
+        return rater.asked[item]
 
     def _shown(self, rater: Rater, item: str) -> dict[str, Any]:
         """Return an item as the page may know it: gold items and repeats look like all others."""
@@ -231,19 +300,24 @@ class Study:
         picture, sound = self.library.images.get(found.sample), self.library.sounds.get(found.sample)
         return {
             "kind": "training" if found.kind == "training" else "rating",
-            "videos": [base + self.library.video(medium) for medium in found.media],
+            "videos": [base + name for name in self.showings.names(item)],
             "image": None if picture is None else base + picture,
             "audio": None if sound is None else base + sound,
         }
 
-    def may_fetch(self, rater: Rater, name: str) -> bool:
-        """Return whether a file belongs to what the rater is asked, was asked, or will be."""
-        known = [*rater.answers, *(item for item in rater.plan.items if item is not None), rater.current]
-        items = [self.plan.items[item] for item in known if item is not None]
-        samples = {item.sample for item in items}
-        return any(name == self.library.video(medium) for item in items for medium in item.media) or any(
-            name in {self.library.images.get(sample), self.library.sounds.get(sample)} for sample in samples
-        )
+    def file(self, rater: Rater, name: str) -> ServedFile | None:
+        """Return the file that a name stands for, if it belongs to what the rater is asked, was asked, or will be."""
+        showing = self.showings.find(name)
+        if showing is not None:
+            item = showing.item
+            if item not in rater.plan.items and item not in rater.answered and item != rater.current:
+                return None
+            return self.library.files.get(self.library.video(self.plan.items[item].media[showing.at]))
+        known = {*rater.answered, *rater.plan.items, rater.current} - {None}
+        samples = {self.plan.items[item].sample for item in known if item is not None}
+        if any(name in {self.library.images.get(sample), self.library.sounds.get(sample)} for sample in samples):
+            return self.library.files.get(name)
+        return None
 
     # --- what a rater does -------------------------------------------------------------------------------------------
 
@@ -254,20 +328,27 @@ class Study:
             await asyncio.wrap_future(self._writer.write([changes.add_consent(rater.name, at)]))
             rater.consented_at = at.isoformat()
 
-    async def fetched(self, rater: Rater, medium: str, share: float) -> None:
-        """Note how much of a video's bytes a rater's browser has."""
-        place = rater.name, medium
-        if share > (before := self._fetched.get(place, 0.0)):
-            self._fetched[place] = share
-            try:
-                await asyncio.wrap_future(self._writer.write([changes.set_fetched(rater.name, medium, share)]))
-            except EvalkitError:
-                self._fetched[place] = before  # it is in no file: stored when it is fetched again
-                raise
+    async def sent(self, rater: Rater, name: str, part: tuple[int, int], size: int) -> None:
+        """Note that a rater's browser was sent a part of a file, which has ``size`` bytes."""
+        rater.seen = self._now()
+        showing = self.showings.find(name)
+        if showing is None or showing.item in rater.answered:
+            return  # only what is played for an answer to come is of interest
+        known = rater.parts.get(name)
+        if known is None:  # before this start; only how much is stored, and browsers load from the beginning
+            known = [(0, round(rater.fetched.get(name, 0.0) * size))]
+        rater.parts[name] = merged(known, part)
+        await self.fetched(rater, name, sum(to - at for at, to in rater.parts[name]) / size)
 
-    def share_fetched(self, rater: Rater, medium: str) -> float:
-        """Return how much of a video's bytes was sent to a rater."""
-        return self._fetched.get((rater.name, medium), 0.0)
+    async def fetched(self, rater: Rater, name: str, share: float) -> None:
+        """Note how much of a video's bytes a rater's browser has."""
+        if share > (before := rater.fetched.get(name, 0.0)):
+            rater.fetched[name] = share
+            try:
+                await asyncio.wrap_future(self._writer.write([changes.set_fetched(rater.name, name, share)]))
+            except EvalkitError:
+                rater.fetched[name] = before  # it is in no file: stored when it is fetched again
+                raise
 
     async def answer(self, rater: Rater, given: Sequence[Any]) -> dict[str, Any]:
         """Take answers; return which are saved, which are refused and why, which must be sent again, and the new state.
@@ -280,41 +361,44 @@ class Study:
             refused: list[dict[str, str]] = []
             waiting: list[dict[str, str]] = []
             new: list[StoredAnswer] = []
+            before = _Before(rater.asked, rater.last, rater.last_item)
             try:
                 for one in given:
                     name = _name_of(one)
                     try:
                         answer = read_answer(one)
-                        stored = self._known(rater, answer)
-                        if stored is None and self.paused:
+                        known = await self._is_known(rater, answer, new)
+                        if not known and self.paused:
                             waiting.append({"id": name, "why": "The study is paused."})
                             continue
-                        if stored is None:
-                            new.append(await self._check(rater, answer))
-                            self._take(rater, new[-1])
+                        if not known:
+                            taken = await self._check(rater, answer)
+                            self._take(rater, taken)
+                            new.append(taken)
                         saved.append(name)
                     except RefusedError as error:
                         refused.append({"id": name, "why": str(error), "code": error.code})
             except BaseException:
-                self._forget(rater, new)  # else it would be known when it comes again, and in no file
+                self._forget(rater, new, before)  # else it would be known when it comes again, and in no file
                 raise
-            await self._store(rater, new)
+            await self._store(rater, new, before)
             return {"saved": saved, "refused": refused, "waiting": waiting, "state": await self.state(rater)}
 
-    def _known(self, rater: Rater, answer: GivenAnswer) -> StoredAnswer | None:
-        """Return the stored answer that this is again.
+    async def _is_known(self, rater: Rater, answer: GivenAnswer, new: Sequence[StoredAnswer]) -> bool:
+        """Return whether an answer is stored, or among the new ones, already.
 
         Raises:
             RefusedError: it is another answer to the same item, or the id of another item's.
         """
-        there = rater.answers.get(answer.item)
-        if there is not None:
-            if there.id == answer.id or answer.values == dict(there.values):
-                return there
+        if answer.item in rater.answered:
+            there = next((one for one in new if one.item == answer.item), None)
+            if there is None:
+                there = await to_thread.run_sync(self._journal.answer_to, rater.name, answer.item)
+            if there is not None and (there.id == answer.id or answer.values == dict(there.values)):
+                return True
             raise RefusedError("This item was answered already.", "answered")
-        if answer.id in self._ids:
-            raise RefusedError("The id belongs to another answer.")
-        return None
+        self._refuse_foreign(answer.id)
+        return False
 
     async def _check(self, rater: Rater, answer: GivenAnswer) -> StoredAnswer:
         if not self._has_consented(rater):
@@ -322,16 +406,16 @@ class Study:
         await self._choose(rater)
         if rater.current is None:
             raise RefusedError("All items are answered.")
-        asked_at = self._asked.get((rater.name, answer.item))
+        asked_at = rater.asked.get(answer.item)
         # What was asked just before the server was killed may be in no file; who knows the id was asked.
-        lost = asked_at is None and not rater.asked and not rater.adaptive
+        lost = asked_at is None and not rater.here and not rater.adaptive
         if answer.item != rater.current or (asked_at is None and not lost):
             raise RefusedError("This is not the item that was asked.")
         item = self.plan.items[answer.item]
         values: dict[str, float] = {}
         if not answer.unplayable:
             values = check_values(self.plan, answer.values)
-            shares = tuple(self.share_fetched(rater, medium) for medium in item.media)
+            shares = tuple(rater.fetched.get(name, 0.0) for name in self.showings.names(answer.item))
             check_watched(self.plan, item, answer.watched, shares)
         at = self._now()
         return StoredAnswer(
@@ -355,34 +439,41 @@ class Study:
         is there already. The page's time counts then, as far as the previous item was asked so long ago.
         """
         earliest = asked_at
-        if not rater.adaptive and rater.answers:
-            earliest = self._asked.get((rater.name, next(reversed(rater.answers))), asked_at)
+        if not rater.adaptive and rater.last_item is not None:
+            earliest = rater.asked.get(rater.last_item, asked_at)
         measured, most = (max(0.0, (at - since).total_seconds()) for since in (asked_at, earliest))
         return max(measured, min(answer.page_seconds, most))
 
     def _take(self, rater: Rater, answer: StoredAnswer) -> None:
-        rater.answers[answer.item] = answer
-        rater.known = False
-        self.order.append(answer)
-        self._ids.add(answer.id)
+        self._refuse_foreign(answer.id)  # it may have come while the item was checked
+        self._ids.add(hash(answer.id))
+        rater.take(answer)
+        self.taken.add(answer)
 
-    def _forget(self, rater: Rater, new: Sequence[StoredAnswer]) -> None:
+    def _refuse_foreign(self, identity: str) -> None:
+        if hash(identity) in self._ids:
+            raise RefusedError("The id belongs to another answer.")
+
+    def _forget(self, rater: Rater, new: Sequence[StoredAnswer], before: _Before) -> None:
         """Undo `_take` for answers that are in no file: as if they had never come."""
         for answer in new:
-            del rater.answers[answer.item]
-            self.order.remove(answer)
-            self._ids.remove(answer.id)
+            self.taken.remove(answer)
+            self._ids.discard(hash(answer.id))
         if new:
-            rater.current, rater.known = new[0].item, True  # a pair stays chosen: its answer comes again
+            rater.restore(before, [answer.item for answer in new])
 
-    async def _store(self, rater: Rater, new: Sequence[StoredAnswer]) -> None:
+    async def _store(self, rater: Rater, new: Sequence[StoredAnswer], before: _Before) -> None:
         if not new:
             return
         try:
             await asyncio.shield(asyncio.wrap_future(self._writer.write(answers=new)))
         except NotStoredError:
-            self._forget(rater, new)
+            self._forget(rater, new, before)
             raise
+        for answer in new:
+            for name in self.showings.names(answer.item):
+                rater.fetched.pop(name, None)
+                rater.parts.pop(name, None)
 
     # --- what the organizer does -------------------------------------------------------------------------------------
 
@@ -399,10 +490,6 @@ class Study:
             self.extras.add(rater.name)
             self._by_token[_digest(rater.plan.token)] = rater
             self.plan = self.plan.model_copy(update={"raters": {**self.plan.raters, rater.name: rater.plan}})
-
-    def asked_raters(self) -> set[str]:
-        """Return the raters who were shown an item."""
-        return {name for name, _ in self._asked}
 
 
 def _digest(token: str) -> bytes:

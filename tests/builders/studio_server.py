@@ -17,6 +17,7 @@ from builders.studies import BuiltStudy
 
 from evalkit.board import Board
 from evalkit.progress import Progress
+from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.serving import Running, ServeOptions, make_server, open_studio
 
 
@@ -116,6 +117,10 @@ class Served:
         """The board, with all that was answered so far."""
         assert self.running.feeder.flush(60)
         return self.opened
+
+    def stored(self, rater: str) -> list[StoredAnswer]:
+        """What the studio's file has of a rater."""
+        return [one for one in self.running.journal.answers() if one.rater == rater]
 
     def person(self, number: int = 1) -> Person:
         return Person(self.client, self.study.plan.raters[f"rater-{number}"].token)

@@ -170,7 +170,7 @@ def test_a_video_that_can_not_be_played(visit: Visit, studio: Served) -> None:
     wait_until(rater.page, "document.getElementById('failure').hidden")
     finish(rater)
     rater.see("break")
-    answers = list(studio.running.study.raters["rater-5"].answers.values())
+    answers = studio.stored("rater-5")
     assert [dict(one.values) for one in answers] == [{}, {"sync": 4, "natural": 4}]
     assert tuple(one.item for one in answers) == studio.study.plan.raters["rater-5"].items[:2]
 
@@ -184,7 +184,7 @@ def test_an_item_that_was_answered_on_another_device(visit: Visit, studio: Serve
     finish(rater)
     rater.see("break")
     assert "already answered" in rater.text("#notice")
-    (stored,) = studio.running.study.raters["rater-6"].answers.values()
+    (stored,) = studio.stored("rater-6")
     assert set(stored.values.values()) == {1}
     rater.page.reload()
     rater.see("break")
@@ -243,6 +243,6 @@ def test_two_videos_by_keyboard(browser: Any, tmp_path_factory: pytest.TempPathF
         keyboard.press("Enter")
         rater.on_item(2, 2)
         assert rater.page.evaluate("document.activeElement.id") == "item-heading"
-        (answer,) = studio.running.study.raters["rater-1"].answers.values()
+        (answer,) = studio.stored("rater-1")
         assert dict(answer.values) == {"sync": 1, "natural": 0}
         rater.close()

@@ -165,7 +165,7 @@ def test_answers_to_two_items_at_once_are_taken_in_their_order(studio: Served) -
     reply = person.send(first, second)
     assert reply["saved"] == [first["id"]]
     assert "not the item that was asked" in reply["refused"][0]["why"], "nobody asked it yet"
-    person.state()
+    person.watch(person.state()["item"])
     assert person.send(second)["saved"] == [second["id"]]
 
 
@@ -287,18 +287,17 @@ def test_an_item_that_was_shown_without_a_connection_has_the_time_of_the_page(tm
     from datetime import timedelta
 
     with served(build_study(tmp_path, raters=1)) as studio:
-        asked = studio.running.study
+        asked = studio.running.study.raters["rater-1"].asked
         person = studio.person(1)
         first = person.agree()
-        name = "rater-1", first["item"]["id"]
-        asked._asked[name] -= timedelta(seconds=30)
+        asked[first["item"]["id"]] -= timedelta(seconds=30)
         person.watch(first["item"])
         second = person.send(answer_to(first, page_seconds=10))["state"]
         person.watch(second["item"])
         third = person.send(answer_to(second, page_seconds=20))["state"]
         person.watch(third["item"])
         person.send(answer_to(third, page_seconds=500))
-        times = [one.seconds for one in asked.raters["rater-1"].answers.values()]
+        times = [one.seconds for one in studio.stored("rater-1")]
     assert times[0] is not None and times[0] >= 30
     assert times[1] == 20
     assert times[2] is not None and times[2] < 20, "no more than has passed"

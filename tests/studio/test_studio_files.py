@@ -332,18 +332,40 @@ def test_parts_of_a_video_are_those_of_the_whole(made: BuiltStudy) -> None:
         assert studio.client.get(path, Range="bytes=0-9", If_Range=tag).status == 206
         assert studio.client.get(path, Range="bytes=0-9", If_Range='"other"').body == whole.body
         assert studio.client.get(path, If_None_Match=tag).status == 304
-        other = next(medium for medium in made.plan.media if medium not in path)
-        assert studio.client.get(path.replace(path.rpartition("/")[2], f"{other}.mp4")).status == 200, "asked later"
+        showings, base = studio.running.study.showings, path.rpartition("/")[0]
+        for item in made.plan.items:
+            assert studio.client.get(f"{base}/{showings.names(item)[0]}").status == 200, "asked later"
+        assert [one for one in made.plan.media if studio.client.get(f"{base}/{one}.mp4").status != 404] == []
+
+
+def test_a_repeat_has_an_address_of_its_own_and_another_one_in_another_studio(study: BuiltStudy) -> None:
+    medium = next(item.media[0] for item in study.plan.items.values() if item.kind == "repeat")
+    alike = [name for name, item in study.plan.items.items() if item.media == (medium,)]
+    assert {study.plan.items[name].kind for name in alike} == {"rating", "training", "gold", "repeat"}
+    names: list[str] = []
+    for folder in ("plan-studio", "other"):
+        with served(study, data=study.folder / folder) as studio:
+            base = f"/m/{studio.person(1).token}/"
+            studio.person(1).agree()
+            mine = [studio.running.study.showings.names(name)[0] for name in alike]
+            replies = [studio.client.get(base + name) for name in mine]
+            assert {reply.status for reply in replies} == {200}
+            assert len({reply.body for reply in replies}) == 1
+            assert len({reply.headers["etag"] for reply in replies}) == len(alike)
+            assert [one for one in study.plan.media if one.encode() in b"".join(studio.client.seen)] == []
+            names += mine
+    assert len(set(names)) == 2 * len(alike), "what a browser has of the first studio is no file of the second"
 
 
 def test_a_rater_gets_no_video_that_is_not_in_the_own_list(study: BuiltStudy) -> None:
-    other = list(study.plan.raters["rater-1"].items)[2]
+    other = str(study.plan.raters["rater-1"].items[2])
     hidden = study.plan.items[other].media[0]
     shown = [item for item in study.plan.raters["rater-1"].items if hidden not in study.plan.items[item].media]
     rewrite(study, lambda document: document["raters"]["rater-1"].update(items=shown))
     with served(study, data=with_videos(study)) as studio:
         path = studio.person(1).agree()["item"]["videos"][0]
-        assert studio.client.get(path.replace(path.rpartition("/")[2], f"{hidden}.mp4")).status == 404
+        (name,) = studio.running.study.showings.names(other)
+        assert studio.client.get(path.replace(path.rpartition("/")[2], name)).status == 404
 
 
 def test_addresses_of_this_machine() -> None:

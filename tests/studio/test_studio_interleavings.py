@@ -6,9 +6,10 @@ import asyncio
 import itertools
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,9 @@ class Opened:
         return await self.study.answer(rater, [answer_to(state, **{**values, **changes}), *more])
 
     async def watch(self, name: str) -> None:
-        for medium in self.study.plan.media:
-            await self.study.fetched(self.study.raters[name], medium, 1.0)
+        for item in self.study.plan.items:
+            for video in self.study.showings.names(item):
+                await self.study.fetched(self.study.raters[name], video, 1.0)
 
     @contextmanager
     def full_disk(self, table: str) -> Iterator[None]:
@@ -81,11 +83,11 @@ class Opened:
 
 
 @contextmanager
-def opened(plan: Plan, folder: Path) -> Iterator[Opened]:
+def opened(plan: Plan, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Opened]:
     journal = Journal.open(folder / "studio.sqlite", plan.sha256)
     writer = Writer(journal)
     writer.start()
-    study = Study(plan, Library({}), writer, held=journal.held(), answers=journal.answers())
+    study = Study(plan, Library({}), writer, journal=journal, now=now)
     places = Places(study, writer, secrets.token_bytes(32))
     try:
         yield Opened(study, places, journal)
@@ -117,7 +119,7 @@ def test_an_answer_beside_which_something_breaks_is_not_taken_for_stored(tmp_pat
                 await studio.study.answer(rater, both)
 
         asyncio.run(story())
-        assert (rater.answers, studio.study.order, studio.stored()) == ({}, [], [])
+        assert (rater.answered, len(studio.study.taken), studio.stored()) == (set(), 0, [])
 
 
 def test_of_several_answers_to_chosen_pairs_none_takes_the_place_of_another(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_of_several_answers_to_chosen_pairs_none_takes_the_place_of_another(tmp_
             for _ in range(3):
                 reply = await studio.answer("r01", foreign)
                 assert (len(reply["saved"]), len(reply["refused"])) == (1, 1)
-                assert reply["state"]["item"]["id"] not in studio.study.raters["r01"].answers, "else it is asked again"
+                assert reply["state"]["item"]["id"] not in studio.study.raters["r01"].answered, "else it is asked again"
 
         asyncio.run(story())
 
@@ -167,6 +169,39 @@ def test_raters_who_come_at_the_same_instant_compare_different_pairs(tmp_path: P
         assert {frozenset(plan.teams_of(item)) for item in asked} == {
             frozenset(pair) for pair in itertools.combinations(TEAMS, 2)
         }
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_pair_of_a_rater_who_left_is_free_again(tmp_path: Path, restart: bool) -> None:
+    """Of three pairs, r02 alone would be asked that of r01: not while r01 is there, but once r01 has left."""
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def second(plan: Plan, folder: Path, left: timedelta | None) -> tuple[str | None, str]:
+        """Return what r01 is asked, and what r02 is asked after that."""
+        folder.mkdir()
+        first, now = None, start
+        with opened(plan, folder, lambda: now) as studio:
+            raters = studio.study.raters
+            if left is not None:
+                first = asyncio.run(studio.study.state(raters["r01"]))["item"]["id"]
+                now += left
+            if not restart:
+                return first, asyncio.run(studio.study.state(raters["r02"]))["item"]["id"]
+        with opened(plan, folder, lambda: now) as studio:
+            found = asyncio.run(studio.study.state(studio.study.raters["r02"]))["item"]["id"]
+            assert studio.study.raters["r01"].current == first, "who comes back is asked the same"
+            return first, found
+
+    for seed in range(10):
+        plan = adaptive_plan(seed=seed)
+        _, alone = second(plan, tmp_path / f"{seed}-alone", None)
+        first, beside = second(plan, tmp_path / f"{seed}-beside", timedelta(minutes=14))
+        if set(plan.teams_of(str(first))) == set(plan.teams_of(alone)):
+            assert set(plan.teams_of(beside)) != set(plan.teams_of(alone))
+            _, after = second(plan, tmp_path / f"{seed}-after", timedelta(minutes=16))
+            assert after == alone
+            return
+    pytest.fail("no seed shows anything")
 
 
 def test_a_pair_is_chosen_for_nobody_who_has_not_agreed(tmp_path: Path) -> None:
@@ -214,16 +249,16 @@ def test_an_answer_to_what_was_asked_before_a_crash_is_taken(tmp_path: Path) -> 
 def test_how_much_was_fetched_is_stored_when_the_disk_has_room_again(tmp_path: Path) -> None:
     plan = list_plan()
     with opened(plan, tmp_path) as studio:
-        medium = next(iter(plan.media))
+        video = studio.study.showings.names(str(plan.raters["r01"].items[0]))[0]
 
         async def story() -> None:
             rater = studio.study.raters["r01"]
             with studio.full_disk("fetched"), pytest.raises(NotStoredError):
-                await studio.study.fetched(rater, medium, 1.0)
-            await studio.study.fetched(rater, medium, 1.0)
+                await studio.study.fetched(rater, video, 1.0)
+            await studio.study.fetched(rater, video, 1.0)
 
         asyncio.run(story())
-        assert studio.journal.held().fetched == {("r01", medium): 1.0}
+        assert studio.journal.held().fetched == {("r01", video): 1.0}
 
 
 def test_an_invitation_that_can_not_be_stored_leaves_nobody_behind(tmp_path: Path) -> None:

@@ -306,7 +306,10 @@ def test_comparisons_are_of_the_teams_that_were_shown(tmp_path: Path) -> None:
         person = studio.person(1)
         state = person.agree()
         assert "0.5" in person.next(0.25)[1]["refused"][0]["why"]
-        shown = [study.plan.media[address.rpartition("/")[2][:32]].team for address in state["item"]["videos"]]
+        shown = [study.plan.media[medium].team for medium in study.plan.items[state["item"]["id"]].media]
+        assert [address.rpartition("/")[2] for address in state["item"]["videos"]] == [
+            *studio.running.study.showings.names(state["item"]["id"])
+        ]
         person.next(0)
         first = studio.board.snapshot().answers
         assert {(one.teams, one.value, one.item) for one in first} == {((shown[0], shown[1]), 0.0, "s1")}

@@ -124,11 +124,11 @@ def _tell(running: Running, *, as_json: bool) -> None:
             "organizer": running.organizer_link,
             "join": running.join_link,
             "raters": len(running.study.raters),
-            "answers": len(running.study.order),
+            "answers": len(running.study.taken),
         }
         click.echo(json.dumps(document))
         return
-    raters, answers = len(running.study.raters), len(running.study.order)
+    raters, answers = len(running.study.raters), len(running.study.taken)
     say(f"Serving {raters} raters' links at {running.url}; {answers} answers so far.")
     say(f"Organizer's page (keep the address to yourself): {running.organizer_link}")
     say(f"Join link, for platforms and for people without a link of their own: {running.join_link}")
