@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "evalkit.clock",
         "evalkit.files",
+        "evalkit.heap",
         "evalkit.jsonio",
         "evalkit.model_faults",
         "evalkit.notebook",

@@ -10,17 +10,19 @@ excluded by a decision is compared with everybody, the own answers included, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
-from evalkit.board.filtering import FilteredAnswers, filter_answers
+from evalkit.board.filtering import FilteredAnswers, filter_answers, filter_parts
 from evalkit.board.model import Snapshot
 from evalkit.errors import UsageError, did_you_mean
+from evalkit.rating_report.columns import AnswerColumns
 from evalkit.rating_report.model import ScreeningResult
-from evalkit.rating_report.tables import by_item, shown_item
-from evalkit.ratings.model import AnswerKind, AnswerVerdict, ReasonCode
+from evalkit.ratings.model import AnswerKind
+from evalkit.statistics.arrays import Index, Vector
 from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.rater_correlation import p913_correlation, rest_correlation
 from evalkit.statistics.screening import RaterVerdict, bt500, gold_items, speeders, straight_liners
@@ -42,27 +44,23 @@ _BY_DIMENSION: dict[str, Callable[[OpinionTable], list[RaterVerdict]]] = {
     "bt500": bt500,
 }
 _OF_COMPARISONS = frozenset({"speeders", "straight-liners", "gold"})
-_NO_ANSWER: frozenset[ReasonCode] = frozenset({"repeated", "duplicate"})
-_NO_SCORE: frozenset[ReasonCode] = _NO_ANSWER | {"off-scale", "unknown-dimension", "rejected"}
 
 
 @dataclass(frozen=True)
 class _ScreenedBoard:
-    """The answers that the rules look at, all of one kind.
+    """What the rules look at.
 
     Args:
-        snapshot: the board.
-        raters: everybody who answered, sorted.
-        every: all answers.
-        valid: those that the challenge's rules let count, whatever decisions say.
-        counted: those that count.
+        snapshot: the board, perhaps without most of its answers.
+        answers: all of the kind that the challenge asks for.
     """
 
     snapshot: Snapshot
-    raters: tuple[str, ...]
-    every: tuple[AnswerVerdict, ...]
-    valid: tuple[AnswerVerdict, ...]
-    counted: tuple[AnswerVerdict, ...]
+    answers: AnswerColumns
+
+    @property
+    def pairs(self) -> bool:
+        return asked_kind(self.snapshot) == "comparison"
 
 
 def screen(
@@ -76,22 +74,38 @@ def screen(
     Raises:
         UsageError: for an unknown rule.
     """
+    _check_rules(rules)
+    return _screen(_ScreenedBoard(snapshot, AnswerColumns(filtered.verdicts, asked_kind(snapshot))), rules)
+
+
+def screen_parts(
+    parts: Iterable[Snapshot], rules: Sequence[str] = tuple(RULES)
+) -> dict[str, tuple[ScreeningResult, ...]]:
+    """Return the same of a board that comes in parts, one per rater (`Board.by_rater`): little memory is used.
+
+    Raises:
+        UsageError: for an unknown rule.
+    """
+    _check_rules(rules)
+    rest = iter(parts)
+    first = next(rest, None)
+    if first is None:
+        return {}
+    answers = AnswerColumns(filter_parts(chain([first], rest)), asked_kind(first))
+    return _screen(_ScreenedBoard(first, answers), rules)
+
+
+def _check_rules(rules: Sequence[str]) -> None:
     for rule in rules:
         if rule not in RULES:
             raise UsageError(
                 f"There is no screening rule '{rule}'.{did_you_mean(rule, RULES)}",
                 expected=", ".join(RULES),
             )
-    kind = asked_kind(snapshot)
-    answers = filtered.of(kind)
-    board = _ScreenedBoard(
-        snapshot,
-        tuple(sorted({verdict.answer.rater for verdict in answers})),
-        answers,
-        tuple(verdict for verdict in answers if set(verdict.codes) <= {"excluded"}),
-        filtered.counted(kind),
-    )
-    found: dict[str, list[ScreeningResult]] = {rater: [] for rater in board.raters}
+
+
+def _screen(board: _ScreenedBoard, rules: Sequence[str]) -> dict[str, tuple[ScreeningResult, ...]]:
+    found: dict[str, list[ScreeningResult]] = {rater: [] for rater in board.answers.raters}
     for rule in dict.fromkeys(rules):
         for rater, by_dimension in _ask(rule, board).items():
             found[rater].append(_result(rule, rater, by_dimension))
@@ -122,77 +136,60 @@ def propose_exclusions(snapshot: Snapshot, rules: Sequence[str]) -> list[tuple[s
 
 
 def _ask(rule: str, board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
-    pairs = asked_kind(board.snapshot) == "comparison"
-    if pairs and rule not in _OF_COMPARISONS:
-        return {rater: {"": _untested(rater)} for rater in board.raters}
+    if board.pairs and rule not in _OF_COMPARISONS:
+        return {rater: {"": _untested(rater)} for rater in board.answers.raters}
     if rule == "speeders":
         return _speeders(board)
     if rule == "gold":
-        return _gold_pairs(board) if pairs else _gold(board)
+        return _gold_pairs(board) if board.pairs else _gold(board)
     return _by_dimension(_BY_DIMENSION[rule], board)
 
 
 def _speeders(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
     """Test the time per item; the questions of one item are one screen, with one time."""
-    screens: dict[tuple[str, str], float] = {}
-    for verdict in board.every:
-        answer = verdict.answer
-        if answer.seconds is not None and _NO_ANSWER.isdisjoint(verdict.codes):
-            screens.setdefault((answer.rater, shown_item(answer)), answer.seconds)
-    number = {rater: at for at, rater in enumerate(board.raters)}
-    verdicts = speeders(
-        np.array([number[rater] for rater, _ in screens], dtype=np.int64),
-        np.array(list(screens.values()), dtype=np.float64),
-        board.raters,
-        least=board.snapshot.challenge.ratings.min_seconds_per_item,
-    )
-    return {rater: {"": verdict} for rater, verdict in zip(board.raters, verdicts, strict=True)}
+    answers, least = board.answers, board.snapshot.challenge.ratings.min_seconds_per_item
+    rows = answers.firsts(answers.timed & ~np.isnan(answers.seconds))
+    verdicts = speeders(answers.rater[rows], answers.seconds[rows], answers.raters, least=least)
+    return {rater: {"": verdict} for rater, verdict in zip(answers.raters, verdicts, strict=True)}
 
 
 def _gold(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
     """Test the items with a known answer, all dimensions together; they may belong to a team or not."""
+    answers = board.answers
     limits = {(gold.item, gold.dimension): (gold.low, gold.high) for gold in board.snapshot.gold}
-    answers: dict[tuple[str, str, str], float] = {}
-    for verdict in board.every:
-        answer = verdict.answer
-        if (answer.item, answer.dimension) in limits and _NO_SCORE.isdisjoint(verdict.codes):
-            answers.setdefault((answer.rater, answer.item, answer.dimension), answer.value)
-    asked = {place: at for at, place in enumerate(limits)}
-    number = {rater: at for at, rater in enumerate(board.raters)}
-    table = OpinionTable(
-        np.array([number[rater] for rater, _, _ in answers], dtype=np.int64),
-        np.array([asked[item, dimension] for _, item, dimension in answers], dtype=np.int64),
-        np.array(list(answers.values()), dtype=np.float64),
-        len(board.raters),
-        len(limits),
-        board.raters,
-    )
-    verdicts = gold_items(table, [low for low, _ in limits.values()], [high for _, high in limits.values()])
-    return {rater: {"": verdict} for rater, verdict in zip(board.raters, verdicts, strict=True)}
+    rows = [
+        answers.firsts(answers.scored & answers.of(dimension) & answers.shown((item,))) for item, dimension in limits
+    ]
+    values = [answers.value[some] for some in rows]
+    return _gold_verdicts(answers, rows, values, list(limits.values()))
 
 
 def _gold_pairs(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
     """Test the comparisons with a known answer, whichever side was on the left; the score is whether one is right."""
+    answers, rows, values = board.answers, [], []
     pairs = {(one.sample, one.dimension, frozenset(one.sides)): one for one in board.snapshot.gold_pairs}
-    place = {name: at for at, name in enumerate(pairs)}
-    answers: dict[tuple[str, int], bool] = {}
-    for verdict in board.every:
-        answer = verdict.answer
-        about = (answer.item, answer.dimension, frozenset(answer.teams))
-        if about in pairs and _NO_SCORE.isdisjoint(verdict.codes):
-            right = pairs[about].is_right(answer.teams[0], answer.value)
-            answers.setdefault((answer.rater, place[about]), right)
-    number = {rater: at for at, rater in enumerate(board.raters)}
-    table = OpinionTable(
-        np.array([number[rater] for rater, _ in answers], dtype=np.int64),
-        np.array([at for _, at in answers], dtype=np.int64),
-        np.array(list(answers.values()), dtype=np.float64),
-        len(board.raters),
-        len(pairs),
-        board.raters,
-    )
-    verdicts = gold_items(table, np.ones(len(pairs)), np.ones(len(pairs)))
-    return {rater: {"": verdict} for rater, verdict in zip(board.raters, verdicts, strict=True)}
+    for pair in pairs.values():
+        one, other = pair.sides
+        either = answers.shown((pair.sample, one, other)) | answers.shown((pair.sample, other, one))
+        some = answers.first_of_each(answers.scored & answers.of(pair.dimension) & either)
+        left = [answers.items[answers.item[at]][1] for at in some]
+        right = [pair.is_right(side, float(answers.value[at])) for side, at in zip(left, some, strict=True)]
+        rows.append(some)
+        values.append(np.array(right, dtype=np.float64))
+    return _gold_verdicts(answers, rows, values, [(1.0, 1.0)] * len(pairs))
+
+
+def _gold_verdicts(
+    answers: AnswerColumns, rows: Sequence[Index], values: Sequence[Vector], limits: Sequence[tuple[float, float]]
+) -> dict[str, dict[str, RaterVerdict]]:
+    """Test the answers (numbers and values) to each item with a known answer."""
+    item = np.repeat(np.arange(len(rows)), [len(some) for some in rows])
+    row = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+    value = np.concatenate([np.zeros(0), *values])
+    raters = answers.raters
+    table = OpinionTable(answers.rater[row], item, value, len(raters), len(limits), raters)
+    verdicts = gold_items(table, [low for low, _ in limits], [high for _, high in limits])
+    return {rater: {"": verdict} for rater, verdict in zip(raters, verdicts, strict=True)}
 
 
 def _untested(rater: str) -> RaterVerdict:
@@ -202,18 +199,17 @@ def _untested(rater: str) -> RaterVerdict:
 def _by_dimension(
     rule: Callable[[OpinionTable], list[RaterVerdict]], board: _ScreenedBoard
 ) -> dict[str, dict[str, RaterVerdict]]:
-    found: dict[str, dict[str, RaterVerdict]] = {rater: {} for rater in board.raters}
+    answers = board.answers
+    found: dict[str, dict[str, RaterVerdict]] = {rater: {} for rater in answers.raters}
     for dimension in _dimensions(board.snapshot):
-        valid = [verdict for verdict in board.valid if verdict.answer.dimension == dimension]
-        counted = [verdict for verdict in board.counted if verdict.answer.dimension == dimension]
-        active = {verdict.answer.rater for verdict in counted}
-        others = {verdict.answer.rater for verdict in valid} - active
-        for verdicts, raters in ((counted, active), (valid, others)):
+        valid, counted = (of & answers.of(dimension) for of in (answers.valid, answers.counted))
+        active = set(np.unique(answers.rater[counted]).tolist())
+        others = set(np.unique(answers.rater[valid]).tolist()) - active
+        for chosen, raters in ((counted, active), (valid, others)):
             if raters:
-                table, _ = by_item(verdicts, board.raters)
-                for rater, verdict in zip(board.raters, rule(table), strict=True):
-                    if rater in raters:
-                        found[rater][dimension] = verdict
+                verdicts = rule(answers.table(chosen))
+                for at in raters:
+                    found[answers.raters[at]][dimension] = verdicts[at]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Ratings as tables: by anonymous item for the screening, by video for the estimates."""
+"""Ratings as tables by video, for the estimates."""
 
 from __future__ import annotations
 
@@ -76,18 +76,12 @@ def by_video(verdicts: Iterable[AnswerVerdict], find: Callable[[AnswerVerdict], 
 
 def shown_item(answer: Answer) -> str:
     """Return what a rater saw: the anonymous item, or the left and the right side of a sample."""
-    if not answer.teams:
-        return answer.item
-    return f"{answer.item}: {answer.teams[0]} | {answer.teams[1]}"
+    return shown_name(answer.item, *answer.teams)
 
 
-def by_item(verdicts: Iterable[AnswerVerdict], raters: Sequence[str]) -> tuple[OpinionTable, tuple[str, ...]]:
-    """Return the table by what was shown, and the items; of a rater's several answers to one, the first is taken."""
-    answers: dict[tuple[str, str], float] = {}
-    for verdict in verdicts:
-        answers.setdefault((verdict.answer.rater, shown_item(verdict.answer)), verdict.answer.value)
-    items = tuple(sorted({item for _, item in answers}))
-    return _table(answers, raters, items, items), items
+def shown_name(item: str, *sides: str) -> str:
+    """Return how an item, or the two sides of a sample, is called."""
+    return f"{item}: {sides[0]} | {sides[1]}" if sides else item
 
 
 def _table(

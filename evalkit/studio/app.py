@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from evalkit.errors import EvalkitError
+from evalkit.heap import memory_returner
 from evalkit.studio.checking import MOST_ANSWERS
 from evalkit.studio.guarding import Rates, SafeHeaders, log_failure, read_json
 from evalkit.studio.pages.assets import CACHE, assets
@@ -23,6 +26,7 @@ from evalkit.studio.session import Rater, Study
 
 _UNKNOWN = "There is no such page."
 _MOST_STREAMS = 12  # files sent to one rater at once
+_TIDY_SECONDS = 15.0
 
 
 class StudioApp:
@@ -134,6 +138,14 @@ async def robots(request: Request) -> Response:
     return Response("User-agent: *\nDisallow: /\n", media_type="text/plain")
 
 
+async def _tidy() -> None:
+    """Give freed memory back from time to time: parts of files, and all of a board, are held for moments only."""
+    give_back = memory_returner()
+    while True:
+        await asyncio.sleep(_TIDY_SECONDS)
+        await to_thread.run_sync(give_back)
+
+
 def build_app(study: Study, more: Sequence[Route] = ()) -> ASGIApp:
     """Return the application.
 
@@ -146,7 +158,9 @@ def build_app(study: Study, more: Sequence[Route] = ()) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
+        tidy = asyncio.create_task(_tidy())
         yield
+        tidy.cancel()
         study.close()
 
     handlers = {HTTPException: _http_error, EvalkitError: _own_error, Exception: _any_error}

@@ -48,6 +48,7 @@ _ASKED = """
 SELECT asked.rater, asked.item, asked.at FROM asked LEFT JOIN answers USING (rater, item)
 WHERE answers.number IS NULL OR answers.number IN (SELECT max(number) FROM answers GROUP BY rater)
 """
+_CACHE_KIB = 512  # the system keeps the file's pages, too
 _AT_ONCE = 500  # answers that are read at once
 _COLUMNS = "number, id, rater, item, given, at, on_board"
 
@@ -140,6 +141,7 @@ class Journal:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             connection.execute("BEGIN IMMEDIATE")
             if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 for statement in _TABLES.split(";"):

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from evalkit.board import Board
-from evalkit.board.filtering import filter_answers
-from evalkit.rating_report.screening import screen
+from evalkit.board.model import Snapshot
+from evalkit.heap import memory_returner
+from evalkit.rating_report.screening import screen_parts
 from evalkit.ratings.model import Answer
 from evalkit.studio.balance import COUNTED
 from evalkit.studio.boarding import about_rules, board_answers, is_for_board
@@ -61,6 +62,7 @@ class Screening:
         self._flags: Flags | None = None
         self._at = 0.0
         self._lock = threading.Lock()
+        self._give_back = memory_returner()
 
     def flags(self) -> Flags:
         """Return what the screening says."""
@@ -68,14 +70,21 @@ class Screening:
             if self._flags is None or self._clock() - self._at > SCREENING_SECONDS:
                 self._flags = self._screened()
                 self._at = self._clock()
+                self._give_back()
             return self._flags
 
     def _screened(self) -> Flags:
-        snapshot = self._board.snapshot()
-        found = screen(snapshot, filter_answers(snapshot))
+        excluded: frozenset[str] = frozenset()
+
+        def parts() -> Iterator[Snapshot]:
+            nonlocal excluded
+            for part in self._board.by_rater():  # as much memory as one rater's answers take
+                excluded = frozenset(part.excluded("rater"))
+                yield part
+
+        found = screen_parts(parts())
         against = {rater: tuple(one.sentence for one in results if one.rejected) for rater, results in found.items()}
-        excluded = frozenset(snapshot.excluded("rater"))
-        rules = tuple(about_rules(snapshot.challenge, self._plan, datetime.now(UTC)))
+        rules = tuple(about_rules(self._board.challenge(), self._plan, datetime.now(UTC)))
         return Flags({rater: sentences for rater, sentences in against.items() if sentences}, excluded, rules=rules)
 
 

@@ -209,11 +209,13 @@ def make_server(running: Running) -> uvicorn.Server:
     """Return the web server of a studio; its ``run`` takes the studio's socket."""
     import uvicorn
 
+    from evalkit.studio.connections import EndingProtocol
+
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
         running.app,
         loop="asyncio",
-        http="h11",
+        http=EndingProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -421,7 +421,7 @@ class Study:
         return StoredAnswer(
             id=answer.id,
             rater=rater.name,
-            item=answer.item,
+            item=rater.current,  # the plan's own text: it is kept
             values=values,
             at=at,
             seconds=None if asked_at is None else self._seconds(rater, answer, asked_at, at),

@@ -5,7 +5,6 @@ The other end is `evalkit.workers.process`.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
 import select
@@ -16,12 +15,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from evalkit.errors import EvalkitError
 from evalkit.files import abandon_parts
+from evalkit.heap import memory_returner
 from evalkit.workers.devices.channel import DeviceLostError, Ends
 from evalkit.workers.messages import Answer, encode, receive, send_pieces
 from evalkit.workers.sandbox import Confined, Limits, enter, protect_files
@@ -55,7 +54,7 @@ def main(folder: str, channel: tuple[int, ...] = ()) -> None:
 def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str, channel: tuple[int, ...]) -> None:
     handle: Callable[[Any], Any] | None = None
     confined: Confined | None = None
-    give_back = _memory_returner()
+    give_back = memory_returner()
     while True:
         try:
             message = receive(questions)
@@ -93,18 +92,6 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str, channel: tu
             return
         del pieces  # they refer to the arrays
         give_back()
-
-
-def _memory_returner() -> Callable[[], object]:
-    """Return a function that gives freed memory back to the system; it does nothing where the C library can't.
-
-    The C library keeps the pages of freed frames for later (a 4K frame leaves some 60 MiB behind), also when the next
-    videos are small. Asking for them back takes less than a millisecond where there are none.
-    """
-    if not sys.platform.startswith("linux"):
-        return lambda: None
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-    return (lambda: None) if trim is None else partial(trim, ctypes.c_size_t(0))
 
 
 def _begin(

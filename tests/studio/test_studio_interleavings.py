@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 import secrets
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -305,3 +307,41 @@ def test_the_id_of_another_raters_answer_is_refused(tmp_path: Path) -> None:
         assert first["saved"] == ["same-id-twice"]
         assert second["refused"][0]["why"] == "The id belongs to another answer."
         assert len(studio.stored()) == 1
+
+
+def test_an_answer_leaves_some_hundred_bytes_in_memory(tmp_path: Path) -> None:
+    document = plan_document(raters=1)
+    first = next(iter(document["items"].values()))
+    document["items"] = {hex_id(): first for _ in range(600)}
+    document["raters"]["r01"]["items"] = list(document["items"])
+    plan = Plan.model_validate_json(json.dumps(document))
+    with opened(plan, tmp_path) as studio:
+        study, rater = studio.study, studio.study.raters["r01"]
+
+        async def answers(count: int) -> None:
+            for _ in range(count):
+                state = await study.state(rater)
+                for video in study.showings.names(state["item"]["id"]):
+                    await study.sent(rater, video, (0, 100), 100)
+                values = {question["id"]: 1 for question in state["questions"]}
+                assert len((await study.answer(rater, [answer_to(state, values=values)]))["saved"]) == 1
+
+        async def growth() -> float:
+            await answers(200)
+            gc.collect()
+            before = tracemalloc.get_traced_memory()[0]
+            await answers(400)
+            gc.collect()
+            return (tracemalloc.get_traced_memory()[0] - before) / 400
+
+        tracemalloc.start()
+        try:
+            assert asyncio.run(growth()) < 400
+        finally:
+            tracemalloc.stop()
+        assert len(studio.stored()) == len(study.taken) == 600
+        assert (rater.fetched, rater.parts, len(rater.asked)) == ({}, {}, 1)
+    with opened(plan, tmp_path) as again:
+        rater = again.study.raters["r01"]
+        assert (len(rater.answered), rater.fetched, len(rater.asked)) == (600, {}, 1)
+        assert len(again.study.taken) == 600
