@@ -15,7 +15,7 @@ from evalkit.board.model import Decision, GoldItem, Snapshot
 from evalkit.errors import UsageError
 from evalkit.rating_report.compute import compute_rating_report
 from evalkit.rating_report.model import ScreeningResult
-from evalkit.rating_report.screening import RULES, propose_exclusions, screen
+from evalkit.rating_report.screening import RULES, propose_exclusions, screen, screen_parts
 from evalkit.ratings import Answer
 
 
@@ -49,6 +49,22 @@ def test_a_rule_speaks_by_more_than_half_of_the_dimensions(flat: tuple[str, ...]
     assert [verdict.rejected for verdict in screening.by_dimension.values()] == [
         dimension in flat for dimension in "abc"
     ]
+
+
+def test_a_board_in_parts_is_screened_as_the_whole() -> None:
+    gold = [GoldItem(item_of("alpha", f"s{at}"), "a", 2, 4) for at in range(10)]
+    snapshot = replace(liner_board(("a", "b")), gold=tuple(gold))
+    raters = sorted({one.rater for one in snapshot.answers})
+    parts = [
+        replace(snapshot, answers=tuple(one for one in snapshot.answers if one.rater == rater)) for rater in raters
+    ]
+    whole = screened(snapshot)
+    assert screen_parts(parts) == whole
+    assert {one.rule for one in whole["r9"] if one.rejected} == {"straight-liners", "bt500"}
+    assert next(one for one in whole["r0"] if one.rule == "gold").by_dimension[""].statistic is not None
+    assert screen_parts([]) == {}
+    with pytest.raises(UsageError, match="no screening rule"):
+        screen_parts([], ["none"])
 
 
 def test_half_of_the_dimensions_is_not_enough() -> None:
