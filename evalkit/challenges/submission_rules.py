@@ -174,8 +174,8 @@ class SubmissionRules(ChallengePart):
     )
     gaming: dict[str, Literal["tell", "zero", "refuse"]] = Field(
         default_factory=dict,
-        description="gaming rule id, or content.frozen: what a finding does to its video where runs are ranked: nothing "
-        "(tell), the worst value in each ranking metric (zero), or no value (refuse)",
+        description="gaming rule id, or content.frozen: what a finding does to its video where runs are ranked: "
+        "nothing (tell), the worst value in each ranking metric (zero), or no value (refuse)",
     )
 
     @property
