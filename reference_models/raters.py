@@ -15,6 +15,8 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
+from evalkit.text import name_cell
+
 ZONES = tuple(timezone(timedelta(hours=hours)) for hours in (-12, 0, 1, 5.5, 9))
 BIAS = 0.35  # standard deviations, in points of the scale
 DIFFICULTY = 0.3
@@ -155,5 +157,5 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([name_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return stream.getvalue()

@@ -40,6 +40,15 @@ def test_every_rater_judges_all_teams_of_the_samples_that_are_theirs() -> None:
     assert not any(word in item for item, (team, _) in sheet.key.items() for word in (team, "s0"))
 
 
+def test_no_team_is_a_formula_in_the_key_and_all_come_back(tmp_path: Path) -> None:
+    names = {"alpha": "=alpha", "beta": "@beta", "gamma": "-2+3"}
+    quality = {names[team]: scores for team, scores in QUALITY.items()}
+    sheet = simulate_ratings([(names[team], sample) for team, sample in VIDEOS], quality, PANEL)
+    (tmp_path / "key.csv").write_text(sheet.key_csv())
+    assert not any(f",{name}" in sheet.key_csv() for name in names.values())
+    assert {entry.team for entry in read_key(tmp_path / "key.csv").entries.values()} == set(names.values())
+
+
 def test_the_honest_ones_find_what_is_true() -> None:
     sheet = simulate_ratings(VIDEOS, QUALITY, RaterPanel(PANEL.opens, PANEL.closes, raters=40, items=30, seed=0))
     honest = set(sheet.panel.names) - {sheet.panel.speeder, sheet.panel.straight_liner}
