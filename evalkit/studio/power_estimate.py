@@ -91,11 +91,12 @@ def _of_ratings(
     spread, count = assumed_spread(width), 0
     with suppress(InputError):  # too few ratings, or no spread to tell apart: the assumed one is used, and named so
         spread, count = _estimated(own), min(len(own), MOST_RATINGS)
+    least = detectable_difference(cells, spread) if len(plan.raters) > 1 else None
     return QuestionPower(
         question.id,
         asked,
         raters_needed(cells, spread, asked),
-        detectable_difference(cells, spread) if len(plan.raters) > 1 else None,
+        least if least is not None and least <= width else None,  # no two teams differ by more than the scale
         len(plan.raters),
         spread,
         count,

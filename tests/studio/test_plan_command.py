@@ -236,6 +236,12 @@ def test_the_rules_of_ratings_are_needed(shell: Shell) -> None:
     assert "asks people nothing" in shell.err
 
 
+def test_no_difference_is_larger_than_the_scale(shell: Shell, usual: Study) -> None:
+    words = ("studio", "plan", *usual.words, "--raters", "2", "--samples", "2", "--items", "6", "--dry-run")
+    assert [one["detectable"] for one in json.loads(shell(*words, "--json"))["power"]] == [None, None]
+    assert "this plan's 2 tell apart nothing." in shell(*words)
+
+
 def test_power_is_by_the_ratings_on_the_board_where_there_are_some(shell: Shell, usual: Study) -> None:
     study = copied(shell, usual)
     words = ("--raters", "6", "--items", "9", "--difference", "1")
