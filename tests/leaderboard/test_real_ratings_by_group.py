@@ -22,9 +22,9 @@ def plain_means(folder: Path) -> dict[tuple[str, str, str], float]:
     """Return (team, dimension, group) -> the mean over videos of the mean of a video's ratings that count."""
     anywhere = timezone(timedelta(hours=-12))
     opens, closes = (datetime(2026, 3, day, tzinfo=anywhere) for day in (1, 6))
-    key = {row["item_id"]: row for row in csv.DictReader((folder / "key.csv").open())}
+    key = {row["item_id"]: row for row in csv.DictReader((folder / "key.csv").read_text().splitlines())}
     videos: dict[tuple[str, str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in csv.DictReader((folder / "long.csv").open()):
+    for row in csv.DictReader((folder / "long.csv").read_text().splitlines()):
         start, end = (datetime.fromisoformat(row[name]) for name in ("started_at", "submitted_at"))
         if opens <= end < closes and (end - start).total_seconds() >= 4:
             item = key[row["item_id"]]
