@@ -67,6 +67,7 @@ TRICKS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "low-inverted": ({"amount": 1},),
     "other-speed": tuple({"factor": factor} for factor in (0.9, 1.03, 1.1, 1.25)),
     "late": tuple({"frames": frames} for frames in (5, 15, 30, 50)),
+    "late-copy": tuple({"seconds": seconds} for seconds in (0.4, 1.2, -1.2)),
     "looped": tuple({"seconds": seconds} for seconds in (0.5, 1, 2)),
     "boomerang": tuple({"seconds": seconds} for seconds in (0.5, 1, 2)),
     "repeated-part": tuple({"seconds": seconds} for seconds in (0.5, 1, 2)),
@@ -79,7 +80,7 @@ TRICKS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 }
 THEFTS = (  # of another team's videos
     "encoded-copy", "flipped-copy", "cropped-copy", "moved-copy", "turned-copy", "wobbling-copy", "other-hue",
-    "other-brightness", "other-contrast", "negative", "low-inverted", "other-speed", "looped", "boomerang",
+    "other-brightness", "other-contrast", "negative", "low-inverted", "other-speed", "late-copy", "looped", "boomerang",
     "repeated-part", "played-backwards",
 )  # fmt: skip
 WITHOUT_FACES = "fps"  # of thefts: the board compares fingerprints

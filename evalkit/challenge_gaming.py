@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import did_you_mean
-from evalkit.scoring.consequences import FROZEN, worst_values
+from evalkit.scoring.consequences import FROZEN, OF_FACES, worst_values
 from evalkit.validators.operating_points import OPERATING_POINTS
 from evalkit.validators.registry import rule_registry, rules_for
 
@@ -39,9 +39,28 @@ def gaming_notes(challenge: Challenge) -> list[str]:
         point = OPERATING_POINTS.get(rule)
         if effect == "tell" or point is None:
             continue
+        if rule in OF_FACES and not _looks_for_faces(challenge):
+            notes.append(f"{rule} looks at faces, and no metric of the challenge does: it would tell of nothing.")
         if point.alarms:
             wrong = f"{rule} was wrong about {point.alarms} of {point.clips} honest clips"
             notes.append(f"{wrong}: let it tell, in place of {effect}.")
         elif point.caution:
             notes.append(f"{rule} does {effect}: {point.caution}. Look at each finding, and overrule wrong ones.")
     return notes
+
+
+def _looks_for_faces(challenge: Challenge) -> bool:
+    """Return whether a metric of the challenge reads faces, so that the rules about faces have something to look at."""
+    from evalkit.metrics.base import metric_registry
+    from evalkit.metrics.features.base import feature_registry
+    from evalkit.metrics.gaming.face_motion import FACES
+
+    metrics, features = metric_registry(), feature_registry()
+    names = [name for entry in challenge.metrics if entry.id in metrics for name in metrics[entry.id].record.features]
+    seen: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in seen and name in features:
+            seen.add(name)
+            names += features[name].record.needs
+    return FACES in seen

@@ -330,8 +330,10 @@ def test_zero_needs_a_worst_value_and_a_rule_that_is_on():
 
 def test_rules_that_are_wrong_about_honest_clips_should_only_tell(monkeypatch):
     assert set(OPERATING_POINTS) == {rule.id for rule in rules_for("gaming")} | {"content.frozen"}
-    (note,) = gaming_notes(parse_challenge(RULES % "gaming.mouth-only: refuse", "c"))
-    assert "dub a photo" in note
+    blind, note = gaming_notes(parse_challenge(RULES % "gaming.mouth-only: refuse", "c"))
+    assert "dub a photo" in note and "no metric of the challenge does" in blind
+    seeing = RULES.replace("ssim.gray", "csim.first") % "gaming.mouth-only: refuse, gaming.mouth-pasted: zero"
+    assert not [one for one in gaming_notes(parse_challenge(seeing, "c")) if "no metric" in one]
     monkeypatch.setitem(OPERATING_POINTS, "gaming.looped", OperatingPoint(39, 2))
     (note,) = gaming_notes(parse_challenge(RULES % "gaming.looped: zero", "c"))
     assert "wrong about 2 of 39 honest clips" in note and gaming_notes(parse_challenge(RULES % "", "c")) == []

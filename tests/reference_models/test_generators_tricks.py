@@ -48,6 +48,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "negative": {"amount": 0},
     "low-inverted": {"amount": 0},
     "other-speed": {"factor": 1},
+    "late-copy": {"seconds": 0},
     "looped": {"seconds": 0},
     "boomerang": {"seconds": 0},
     "repeated-part": {"seconds": 0},
@@ -231,6 +232,9 @@ def test_colours(puppets: TestSet, truth: list[RgbImage]) -> None:
     [
         ("other-speed", {"factor": 2}, [min(2 * i, 58 - 2 * i) for i in range(30)]),
         ("other-speed", {"factor": 0.5}, [round(i / 2) for i in range(30)]),
+        ("late-copy", {"seconds": 0.2}, [max(0, i - 5) for i in range(30)]),
+        ("late-copy", {"seconds": -0.2}, [min(29, i + 5) for i in range(30)]),
+        ("late-copy", {"seconds": 60}, [0] * 30),
         ("looped", {"seconds": 0.4}, [i % 10 for i in range(30)]),
         ("boomerang", {"seconds": 0.2}, [(0, 1, 2, 3, 4, 3, 2, 1)[i % 8] for i in range(30)]),
         ("repeated-part", {"seconds": 0.2}, [*range(15), *range(10, 25)]),

@@ -47,6 +47,21 @@ class OtherSpeed(ReorderedFrames):
         return there_and_back(np.rint(np.arange(count) * factor).astype(np.int64), count)
 
 
+class LateCopy(ReorderedFrames):
+    """Every frame late or early; the sound stays."""
+
+    record = trick_record(
+        "late-copy",
+        "the video late or early, its sound as it was; the first or last frame fills the gap",
+        GeneratorOption("seconds", 0.4, "by which the frames are late; negative: early", -60.0, 60.0),
+    )
+
+    def order(self, count: int, fps: float) -> NDArray[np.int64]:
+        """Return the frame of some time before each, or of some time after."""
+        late = round(float(self.options["seconds"]) * fps)
+        return np.clip(np.arange(count) - late, 0, count - 1)
+
+
 class LoopedVideo(ReorderedFrames):
     """The beginning again and again."""
 
@@ -133,6 +148,7 @@ def _first_frames(seconds: float, count: int, fps: float) -> int:
 
 GENERATORS: tuple[type[Generator], ...] = (
     OtherSpeed,
+    LateCopy,
     LoopedVideo,
     Boomerang,
     RepeatedPart,
