@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy import Connection
 
 from evalkit.board import decisions, imports, runs, signers, teams
-from evalkit.board.audit import read_log
 from evalkit.board.challenge_rules import set_challenge
 from evalkit.board.database import make, open_engine
-from evalkit.board.database_location import DatabaseLocation, parse_location
-from evalkit.board.db_errors import translate_db_errors
+from evalkit.board.database_location import parse_location
 from evalkit.board.imports import Imported, KeyMerged, Undone, make_source
-from evalkit.board.model import AuditEntry, DecisionChange, GoldItem, GoldPair, Snapshot, Target
+from evalkit.board.model import DecisionChange, GoldItem, GoldPair, Snapshot, Target
 from evalkit.board.names import clean_name
-from evalkit.board.reading import read_by_rater, read_challenge, read_held, read_snapshot, read_teams
+from evalkit.board.questions import BoardQuestions
+from evalkit.board.reading import read_snapshot
 from evalkit.board.runs import Outcome, Strips, set_primary
 from evalkit.board.speeds import ImportedSpeed, import_speed
-from evalkit.board.tables import audit
-from evalkit.board.verify import problems
-from evalkit.board.writing import Write, writing
+from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge
-from evalkit.errors import StorageError
 from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.signing import PublicKey, Signed
 from evalkit.speed.model import Source
 from evalkit.speed.table import TeamSpeed
-
-# What reading values raises that no evalkit has written: other types, numbers, words, a row too few or too many.
-UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, InvalidRequestError)
 
 
 def utc_now() -> datetime:
@@ -45,7 +34,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Board:
+class Board(BoardQuestions):
     """The database of one challenge. Nothing in it is ever deleted or overwritten.
 
     Every method that changes something is one transaction and writes one entry to the log, or none when there was
@@ -55,11 +44,6 @@ class Board:
 
     Open one with `Board.create` or `Board.open`.
     """
-
-    def __init__(self, place: DatabaseLocation, engine: Engine, now: Callable[[], datetime]) -> None:
-        self._place = place
-        self._engine = engine
-        self._now = now
 
     @classmethod
     def create(
@@ -106,39 +90,6 @@ class Board:
         """
         found = parse_location(place)
         return cls(found, open_engine(found, now), now)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections to the database."""
-        self._engine.dispose()
-
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """Keep a connection open for as long as the block lasts, for many short transactions.
-
-        SQLite copies its write-ahead log into the file whenever the last connection is closed: without another one,
-        after every transaction.
-        """
-        with translate_db_errors(self._place):
-            connection = self._engine.connect()
-            connection.execute(select(audit.c.number).limit(1)).scalar()
-            connection.rollback()
-        try:
-            yield
-        finally:
-            connection.close()
-
-    @property
-    def place(self) -> str:
-        """Where it is, safe to show: without passwords and hidden characters."""
-        return self._place.shown
 
     def set_challenge(self, challenge: Challenge, text: str, *, by: str) -> bool:
         """Replace the rules; return whether they differ. Comments alone change nothing."""
@@ -381,113 +332,13 @@ class Board:
         held = {one.number for one in done.before.decisions if one.holds}
         return replace(done, decisions=tuple(number for number in done.decisions if number in held))
 
-    def decisions_on(self, target: Target, subjects: Sequence[str]) -> list[int]:
-        """Return the numbers of the decisions in force on these subjects, named as for `exclude`.
-
-        Those that were taken back already are passed over; one that no decision was about is an error.
-        """
-        with self._read() as connection:
-            return decisions.find_decisions(connection, target, subjects)
-
-    def targets_of(self, numbers: Sequence[int]) -> set[str]:
-        """Return the kinds of what these decisions are about; numbers that are none are passed over."""
-        with self._read() as connection:
-            return decisions.targets_of(connection, numbers)
-
     def include(self, numbers: Sequence[int], *, by: str, why: str) -> None:
         """Take decisions back by their numbers; those that were taken back already are passed over."""
         with self._write(by) as write:
             decisions.include(write, numbers, why)
-
-    def challenge(self) -> Challenge:
-        """Return the rules that hold now."""
-        with self._read() as connection:
-            return read_challenge(connection)
-
-    def team_names(self) -> list[str]:
-        """Return the names of the teams that take part now, sorted."""
-        with self._read() as connection:
-            return [team.name for team in read_teams(connection)]
-
-    def trusted_keys(self) -> list[str]:
-        """Return the fingerprints of the keys whose signatures count."""
-        with self._read() as connection:
-            return signers.trusted_keys(connection)
-
-    def log(self, limit: int | None = None) -> list[AuditEntry]:
-        """Return the log, the oldest entry first; with ``limit`` only the last so many entries."""
-        with self._read() as connection:
-            return read_log(connection, limit=limit)
-
-    def verify(self) -> list[str]:
-        """Return a sentence for everything that was changed without evalkit; empty when nothing was."""
-        with self._read() as connection:
-            return problems(connection)
-
-    def snapshot(self, as_of: datetime | int | None = None) -> Snapshot:
-        """Return all that the board holds, or held at ``as_of``.
-
-        Args:
-            as_of: a moment, or the number of a log entry: the board as that entry left it.
-
-        Raises:
-            InputError: when the board did not exist then, when ``as_of`` is yet to come, when it names no time zone, or
-                when there is no such entry.
-            StorageError: when what it holds can't be read; `verify` says more.
-        """
-        with self._read() as connection:
-            return read_snapshot(connection, as_of, None if as_of is None else self._now())
-
-    def answers_held(self, identities: Collection[str], *, undone: bool = False) -> set[str]:
-        """Return which of these answers the board has.
-
-        Args:
-            identities: `Answer.id` of each.
-            undone: whether those count, too, that it had and that were taken back since.
-
-        Raises:
-            StorageError: when what it holds can't be read.
-        """
-        with self._read() as connection:
-            return read_held(connection, identities, undone=undone)
-
-    def by_rater(self) -> Iterator[Snapshot]:
-        """Yield the board as it is with one rater's answers at a time, without images: little memory is used.
-
-        Raises:
-            StorageError: when what it holds can't be read.
-        """
-        with self._read() as connection:
-            yield from read_by_rater(connection)
 
     def _compare(self, by: str, change: Callable[[Write], list[int]], *, keep: bool) -> DecisionChange:
         with self._write(by, keep=keep) as write:
             before = read_snapshot(write.connection, None)
             done = tuple(change(write))
             return DecisionChange(done, before, read_snapshot(write.connection, None))
-
-    @contextmanager
-    def _sound(self) -> Iterator[None]:
-        try:
-            yield
-        except UNREADABLE as error:
-            raise StorageError(
-                f"What the board {self.place} holds was changed and can't be read.",
-                found=type(error).__name__,
-                fix="'evalkit board verify' says what.",
-            ) from error
-
-    @contextmanager
-    def _write(self, by: str, *, keep: bool = True) -> Iterator[Write]:
-        who = clean_name(by, "person")
-        database = translate_db_errors(self._place)
-        with database, self._sound(), writing(self._engine, who, self._now, keep=keep) as write:
-            yield write
-
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with translate_db_errors(self._place), self._sound(), self._engine.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield connection
