@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import json
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +22,11 @@ from scorecards import small_card
 from evalkit.board import Board
 from evalkit.challenges.model import parse_challenge
 from evalkit.media.encode import write_video
+from evalkit.progress import Progress
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.studio.journal import Journal
 from evalkit.studio.plan_model import Plan, new_id, new_token, plan_from_json, write_plan
+from evalkit.studio.serving import ServeOptions, open_studio
 
 RULES = """schema: 1
 id: talk
@@ -92,7 +99,7 @@ def build_study(
         training: number of training items.
         page: fields of the plan's page.
     """
-    videos = _videos(folder, samples, frames)
+    videos = _videos(tuple(samples), frames)
     cards = {team: _zip(folder, team, videos) for team in TEAMS}
     text = RULES.replace("METHOD", method)
     challenge = parse_challenge(text, "test")
@@ -105,7 +112,45 @@ def build_study(
     return BuiltStudy(folder, plan)
 
 
-def _videos(folder: Path, samples: Sequence[str], count: int) -> dict[tuple[str, str], bytes]:
+def prepared_study(folder: Path, *, samples: Sequence[str] = SAMPLES, frames: int = 48, **options: Any) -> BuiltStudy:
+    """Make a study whose files for browsers are there already, as after a first start; see `build_study`.
+
+    They are made once for all studies of the same samples and frames. No worker starts when such a study is served.
+    """
+    study = build_study(folder, samples=samples, frames=frames, **options)
+    like, secret = _prepared(tuple(samples), frames)
+    made, data = like.folder / "plan-studio" / "media", folder / "plan-studio"
+    data.mkdir(mode=0o700)
+    (data / "media").mkdir(mode=0o700)
+    journal = Journal.open(data / "studio.sqlite", study.plan.sha256)
+    journal.apply([("UPDATE facts SET value = ? WHERE name = 'secret'", (secret.hex(),))])  # of the references' names
+    journal.close()
+    names = {(one.team, one.sample): name for name, one in like.plan.media.items()}
+    for name, one in study.plan.media.items():
+        shutil.copy(made / f"1-{names[one.team, one.sample]}.mp4", data / "media" / f"1-{name}.mp4")
+    for reference in (*made.glob("*.png"), *made.glob("*.wav")):
+        shutil.copy(reference, data / "media")
+    return study
+
+
+@functools.cache
+def _prepared(samples: tuple[str, ...], frames: int) -> tuple[BuiltStudy, bytes]:
+    """Return a study that was started once, and its secret."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    study = build_study(folder, samples=samples, frames=frames)
+    asked = ServeOptions(study.plan_path, study.submissions, study.testset, port=0)
+    with Board.open(study.board) as board, open_studio(board, asked, Progress()) as running:
+        return study, running.journal.secret
+
+
+@functools.cache
+def _videos(samples: tuple[str, ...], count: int) -> dict[tuple[str, str], bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        return _encoded(Path(folder), samples, count)
+
+
+def _encoded(folder: Path, samples: Sequence[str], count: int) -> dict[tuple[str, str], bytes]:
     found = {}
     rng = np.random.default_rng(1)
     for number, (team, sample) in enumerate((team, sample) for team in TEAMS for sample in samples):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from builders.studies import build_study
+from builders.studies import prepared_study
 from builders.studio_server import Served, answer_to, served
 from studio.browsing import Rater, wait_until
 
@@ -32,7 +32,7 @@ Visit = Callable[..., Rater]
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    study = build_study(tmp_path_factory.mktemp("study"), raters=8, frames=12, break_every=1, translations=KOREAN)
+    study = prepared_study(tmp_path_factory.mktemp("study"), raters=8, frames=12, break_every=1, translations=KOREAN)
     with served(study) as running:
         yield running
 
@@ -222,7 +222,7 @@ def test_the_organizers_words_are_in_the_raters_language_where_there_is_a_transl
 
 
 def test_two_videos_by_keyboard(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    study = build_study(tmp_path_factory.mktemp("pairs"), raters=1, method="pairs", frames=12)
+    study = prepared_study(tmp_path_factory.mktemp("pairs"), raters=1, method="pairs", frames=12)
     with served(study) as studio:
         rater = Rater(browser, studio.client.url, study.plan.raters["rater-1"].token, **DESKTOP)
         rater.agree()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.studies import CONSENT, BuiltStudy, build_study
+from builders.studies import CONSENT, BuiltStudy, prepared_study
 from builders.studio_server import Served, answer_to, served
 
 from evalkit.board.filtering import filter_answers
@@ -16,7 +16,7 @@ from evalkit.board.filtering import filter_answers
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> BuiltStudy:
-    return build_study(tmp_path_factory.mktemp("study"), raters=13)
+    return prepared_study(tmp_path_factory.mktemp("study"), raters=13)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_a_video_that_was_not_loaded_is_not_watched(studio: Served) -> None:
 
 
 def test_the_rest_of_a_video_may_come_after_a_restart(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=1)
+    study = prepared_study(tmp_path, raters=1)
     with served(study) as studio:
         state = studio.person().agree()
         (address,) = state["item"]["videos"]
@@ -286,7 +286,7 @@ def test_an_item_that_was_shown_without_a_connection_has_the_time_of_the_page(tm
     """The second item is asked and answered within a moment, 30 s after the first was asked."""
     from datetime import timedelta
 
-    with served(build_study(tmp_path, raters=1)) as studio:
+    with served(prepared_study(tmp_path, raters=1)) as studio:
         asked = studio.running.study.raters["rater-1"].asked
         person = studio.person(1)
         first = person.agree()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from builders.studies import build_study
+from builders.studies import prepared_study
 from builders.studio_server import Served, served
 
 from evalkit.studio import connections
@@ -21,7 +21,7 @@ LARGE = 64 * 2**20  # more than the system takes for a browser that reads nothin
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connections, "CHECK_SECONDS", 0.3)
-        with served(build_study(tmp_path_factory.mktemp("study"), raters=2)) as running:
+        with served(prepared_study(tmp_path_factory.mktemp("study"), raters=2)) as running:
             yield running
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.studies import BuiltStudy, build_study
+from builders.studies import BuiltStudy, build_study, prepared_study
 from builders.studio_server import Client, Person, answer_to, served
 
 from evalkit.board import Board, database_location
@@ -162,7 +162,7 @@ def is_held(board: Path) -> bool:
 
 
 def test_raters_go_on_while_another_process_holds_the_board_and_a_kill_loses_nothing(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=2)
+    study = prepared_study(tmp_path, raters=2)
     place = str(study.board)
     process, url = start(study, place)
     port, client = int(url.rpartition(":")[2]), Client(url)
@@ -217,7 +217,7 @@ def test_who_stops_the_studio_hears_of_answers_that_are_not_on_the_board(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_location, "BUSY_SECONDS", 0.0)
-    study = build_study(tmp_path, raters=1)
+    study = prepared_study(tmp_path, raters=1)
     with ExitStack() as lock, pytest.raises(StorageError) as told, served(study) as studio:
         lock.enter_context(held(study.board))
         person = studio.person(1)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders.studies import RULES, TEAMS, BuiltStudy, build_study
+from builders.studies import RULES, TEAMS, BuiltStudy, build_study, prepared_study
 from builders.studio_server import Person, Served, answer_to, served
 from pages import Page
 
@@ -24,7 +24,7 @@ from evalkit.studio.pages.organizer import join_words
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> BuiltStudy:
-    return build_study(tmp_path_factory.mktemp("study"), raters=5)
+    return prepared_study(tmp_path_factory.mktemp("study"), raters=5)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_progress_pace_and_balance_are_those_of_the_answers(studio: Served) -> N
 
 
 def test_rules_that_change_meanwhile_are_told(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=1)
+    study = prepared_study(tmp_path, raters=1)
     with served(study) as studio:
         text = RULES.replace("METHOD", "mos") + "  window: {closes: '2020-01-01T00:00:00+00:00'}\n"
         studio.board.set_challenge(parse_challenge(text, "test"), text, by="olga")
@@ -152,7 +152,7 @@ def test_invited_raters_are_there_after_a_restart(study: BuiltStudy, studio: Ser
 
 
 def test_a_worker_has_the_same_place_each_time(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=3)
+    study = prepared_study(tmp_path, raters=3)
     join = f"/join/{study.plan.join}"
     with served(study) as studio:
         client = studio.client
@@ -182,7 +182,7 @@ def test_a_worker_has_the_same_place_each_time(tmp_path: Path) -> None:
 
 
 def test_a_plan_may_keep_the_worker_ids(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=1, keep=["worker"])
+    study = prepared_study(tmp_path, raters=1, keep=["worker"])
     with served(study) as studio:
         assert studio.client.get(f"/join/{study.plan.join}?workerId=A1B2C3").status == 303
     stored = b"".join(path.read_bytes() for path in (tmp_path / "plan-studio").glob("studio.sqlite*"))
@@ -191,7 +191,7 @@ def test_a_plan_may_keep_the_worker_ids(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["mos", "pairs"])
 def test_the_export_says_what_the_board_has(tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]) -> None:
-    study = build_study(tmp_path, raters=1, method=method)
+    study = prepared_study(tmp_path, raters=1, method=method)
     with served(study) as studio:
         person = studio.person(1)
         person.agree()
@@ -223,7 +223,7 @@ def test_the_export_says_what_the_board_has(tmp_path: Path, method: str, capsys:
 
 
 def test_answers_of_an_import_that_was_undone_are_in_no_export_and_stay_undone(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=1)
+    study = prepared_study(tmp_path, raters=1)
 
     def exported() -> list[str]:
         rows = csv.DictReader(io.StringIO(studio.client.get(base(studio) + "/export").body.decode()))
@@ -254,7 +254,7 @@ def test_an_export_without_answers_that_wait_says_so_in_its_name(
     def locked(self: Board, *args: object, **options: object) -> None:
         raise StorageError("The board is <locked>.")
 
-    study = build_study(tmp_path, raters=1)
+    study = prepared_study(tmp_path, raters=1)
     with served(study) as studio:
         person = studio.person(1)
         person.agree()
@@ -284,7 +284,7 @@ def test_an_export_without_answers_that_wait_says_so_in_its_name(
 
 
 def test_a_video_that_could_not_be_played_is_told_and_in_no_export(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=1)
+    study = prepared_study(tmp_path, raters=1)
     with served(study) as studio:
         person = studio.person(1)
         person.agree()
@@ -301,7 +301,7 @@ def test_a_video_that_could_not_be_played_is_told_and_in_no_export(tmp_path: Pat
 
 
 def test_comparisons_are_of_the_teams_that_were_shown(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=1, method="pairs")
+    study = prepared_study(tmp_path, raters=1, method="pairs")
     with served(study) as studio:
         person = studio.person(1)
         state = person.agree()
@@ -337,7 +337,7 @@ def test_pairs_that_are_chosen_stay_chosen_when_the_server_starts_again(tmp_path
 
 
 def test_who_always_says_the_same_is_flagged(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=4)
+    study = prepared_study(tmp_path, raters=4)
     with served(study) as studio:
         for number in range(1, 5):
             person = studio.person(number)

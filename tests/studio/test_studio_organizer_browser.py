@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from builders.studies import TEAMS, build_study
+from builders.studies import TEAMS, prepared_study
 from builders.studio_server import Served, served
 from pages import wait_until
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(build_study(tmp_path_factory.mktemp("study"), raters=3)) as running:
+    with served(prepared_study(tmp_path_factory.mktemp("study"), raters=3)) as running:
         person = running.person(1)
         person.agree()
         for _ in range(3):
