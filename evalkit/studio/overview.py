@@ -30,6 +30,7 @@ from evalkit.studio.taken import TakenRows
 from evalkit.text import name_cell
 
 SCREENING_SECONDS = 20.0  # how old a screening may be
+_SCREENING_SHARE = 20  # of a large board: so many times as old as it took
 _HOUR = timedelta(hours=1)
 _LEAST_SPAN = timedelta(minutes=1)  # a pace over less says nothing
 Row = dict[str, Any]
@@ -53,23 +54,25 @@ class Flags:
 
 
 class Screening:
-    """The screening of the board's ratings, computed anew at most every `SCREENING_SECONDS`."""
+    """The screening of a board: at most every `SCREENING_SECONDS`, and for a twentieth of the time at most."""
 
     def __init__(self, board: Board, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
         self._board = board
         self._plan = plan
         self._clock = clock
         self._flags: Flags | None = None
-        self._at = 0.0
+        self._until = 0.0
         self._lock = threading.Lock()
         self._give_back = memory_returner()
 
     def flags(self) -> Flags:
         """Return what the screening says."""
         with self._lock:
-            if self._flags is None or self._clock() - self._at > SCREENING_SECONDS:
+            began = self._clock()
+            if self._flags is None or began > self._until:
                 self._flags = self._screened()
-                self._at = self._clock()
+                ended = self._clock()
+                self._until = ended + max(SCREENING_SECONDS, _SCREENING_SHARE * (ended - began))
                 self._give_back()
             return self._flags
 

@@ -18,6 +18,7 @@ from evalkit.challenges.model import parse_challenge
 from evalkit.cli import main
 from evalkit.errors import StorageError
 from evalkit.studio.journal import Journal
+from evalkit.studio.overview import Screening
 from evalkit.studio.page_model import LANGUAGES
 from evalkit.studio.pages.organizer import join_words
 
@@ -334,6 +335,18 @@ def test_pairs_that_are_chosen_stay_chosen_when_the_server_starts_again(tmp_path
         assert reply["state"]["finished"]
         assert second["item"] != first["item"]
         assert len(studio.board.snapshot().answers) == 4
+
+
+def test_a_board_that_takes_long_to_screen_is_screened_less_often(study: BuiltStudy) -> None:
+    times = iter([0.0, 3.0, 62.0, 64.0, 64.5, 84.0, 85.0, 85.5])  # it takes 3 s, half a second, half a second
+    with Board.open(study.board) as board:
+        screening = Screening(board, study.plan, lambda: next(times))
+        first = screening.flags()
+        assert screening.flags() is first, "after 59 s"
+        second = screening.flags()
+        assert second is not first, "after 61 s"
+        assert screening.flags() is second
+        assert screening.flags() is not second, "after 20.5 s"
 
 
 def test_who_always_says_the_same_is_flagged(tmp_path: Path) -> None:
