@@ -373,16 +373,16 @@ def write_plan(plan: Plan, path: Path) -> None:
 def key_of(plan: Plan) -> dict[str, tuple[str, str, str | None]]:
     """Return item -> team, sample and run: the key of the blind test, of every rating that may count.
 
-    Real videos have `REFERENCE` in place of a team. Training and other videos of the organizer's are not in it. No
-    rating of any of these counts.
+    The organizer's own videos have in place of a team what comparisons call them, so that no rating of them counts;
+    training is not in it, nor are references of plans that don't say that they are real.
     """
     found: dict[str, tuple[str, str, str | None]] = {}
     for name, item in plan.items.items():
         medium = plan.media[item.media[0]]
         if item.kind != "training" and plan.method == "mos" and medium.team is not None and medium.run is not None:
             found[name] = (medium.team, item.sample, medium.run)
-        elif item.kind == "reference" and plan.method == "mos" and medium.real:
-            found[name] = (REFERENCE, item.sample, None)
+        elif plan.method == "mos" and (item.kind == "gold" or (item.kind == "reference" and medium.real)):
+            found[name] = (medium.side, item.sample, None)
     return found
 
 

@@ -130,11 +130,10 @@ def _named_video(
         except InputError as error:
             near = did_you_mean(word, [one.team for one in rated])
             raise InputError(f"{error.what.removesuffix('.')}, and the study no team of that name.{near}") from None
-        check_ids([medium.side], "The comparison with a known answer")
-        return _real(medium) if known is not None and known.reference_video == word else medium
+        return medium
     if known is None or known.reference_video is None:
         raise InputError(f"the test set has no reference video of {shown_word(sample)}.")
-    return _real(own(known.reference_video, sample))
+    return own(known.reference_video, sample)
 
 
 def _real(medium: Medium) -> Medium:
@@ -145,7 +144,9 @@ def _own(root: Path, by_id: dict[str, Sample]) -> Callable[[str, str], Medium]:
     def find(file: str, sample: str) -> Medium:
         if sample not in by_id:
             raise InputError(f"the test set has no sample '{sample}'.")
-        return own_video(root, file, sample)
+        medium = own_video(root, file, sample)
+        check_ids([medium.side], "The video with a known answer")
+        return _real(medium) if file == by_id[sample].reference_video else medium
 
     return find
 

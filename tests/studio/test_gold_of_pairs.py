@@ -268,3 +268,15 @@ def test_a_plan_of_before_keeps_ratings_of_references_to_itself(shell: Shell) ->
     assert hidden and not any(is_for_board(plan, name) for name in hidden)
     assert not key_of(plan).keys() & set(hidden)
     assert key_of(read_plan(out)).keys() >= set(hidden)
+
+
+def test_a_real_video_may_be_known_and_hidden_at_once(shell: Shell) -> None:
+    study = make_study(shell.folder)
+    gold = shell.write(
+        "gold.csv", "sample,dimension,low,high,file\ns1,overall,4,5,real/s1.mp4\ns2,overall,1,2,s2.png\n"
+    )
+    out = shell.folder / "plan.json"
+    shell("studio", "plan", *study.words, "--raters", "3", "--references", "6", "--gold", gold, "-o", out)
+    plan = read_plan(out)
+    key = {(kind, entry[1]): entry[0] for name, entry in key_of(plan).items() for kind in [plan.items[name].kind]}
+    assert key["gold", "s1"] == key["reference", "s1"] == "(reference)" and key["gold", "s2"] == "(control s2.png)"

@@ -138,15 +138,20 @@ def test_what_is_no_plan_is_one_sentence(text: str, tmp_path: Path) -> None:
         read_plan(path)
 
 
-def test_training_and_the_organizers_videos_are_not_in_the_key() -> None:
+def test_the_key_has_no_training_and_no_team_for_the_organizers_videos() -> None:
     document = plan_document()
     items = list(document["items"])
     document["items"][items[0]]["kind"] = "training"
     medium = document["items"][items[1]]["media"][0]
     document["media"][medium].update(team=None, run=None, submission=None)
     document["items"][items[1]]["kind"] = "reference"
-    key = key_of(plan_from_json(json.dumps(document)))
-    assert key == {items[2]: ("atlas", "s0", "1"), items[3]: ("atlas", "s1", "1")}
+    teams = {items[2]: ("atlas", "s0", "1"), items[3]: ("atlas", "s1", "1")}
+    assert key_of(plan_from_json(json.dumps(document))) == teams
+    document["media"][medium]["real"] = True
+    assert key_of(plan_from_json(json.dumps(document))) == {**teams, items[1]: ("(reference)", "s1", None)}
+    document["media"][medium]["real"] = False
+    document["items"][items[1]].update(kind="gold", expected={"quality": [1, 2]})
+    assert key_of(plan_from_json(json.dumps(document))) == {**teams, items[1]: ("(control s1.mp4)", "s1", None)}
 
 
 def test_a_list_goes_on_where_the_answers_end() -> None:
