@@ -64,7 +64,24 @@ def _against(team: str, found: Mapping[tuple[str, str], float], draws: int, seed
     ends = two_way_interval(sample, rater, value, point, draws=draws, seed=seed)
     if ends is None:
         return AgainstReference(team, len(value), IntervalEstimate(point, reason="fewer than two samples or raters"))
+    if value.min() == value.max():  # draws of equal answers are equal
+        ends = _ends_of_equal(point, min(int(sample.max()), int(rater.max())) + 1)
+    if ends is None:
+        return AgainstReference(team, len(value), IntervalEstimate(point, reason="all answers are draws"))
     return AgainstReference(team, len(value), IntervalEstimate(point, *ends))
+
+
+def _ends_of_equal(point: float, n: int) -> tuple[float, float] | None:
+    """Return the exact 95 % interval of a share of 0 or 1 (Clopper and Pearson 1934); ``None`` of another one.
+
+    Args:
+        point: the share.
+        n: the smaller of the numbers of samples and raters, as answers about one sample, or by one rater, are alike.
+    """
+    if point not in {0.0, 1.0}:
+        return None
+    rest = 0.025 ** (1 / n)
+    return (rest, 1.0) if point == 1.0 else (0.0, 1.0 - rest)
 
 
 def _report(dimension: str, compared: Sequence[Answer], references: tuple[AgainstReference, ...]) -> ComparisonReport:

@@ -125,6 +125,25 @@ def test_the_distance_to_the_truth_by_hand() -> None:
     assert (beta.team, beta.comparisons, beta.points.value, beta.points.low) == ("beta", 1, 0.0, None)
 
 
+@pytest.mark.parametrize(
+    ("points", "low", "high"),
+    [
+        # Two raters, three samples: n = 2, the square root of 0.025.
+        (1.0, 0.1581139, 1.0),
+        (0.0, 0.0, 0.8418861),
+        (0.5, None, None),
+    ],
+)
+def test_equal_answers_have_an_interval_all_the_same(points: float, low: float | None, high: float | None) -> None:
+    answers = [given("r1", "s0", "alpha", "beta", 1.0)]
+    answers += [given(rater, f"s{at}", "alpha", REFERENCE, points) for rater in ("r1", "r2") for at in range(3)]
+    (found,) = compute_rating_report(board(answers)).comparisons
+    (alpha,) = found.references
+    assert (alpha.comparisons, alpha.points.value) == (6, points)
+    assert (alpha.points.low, alpha.points.high) == (pytest.approx(low), pytest.approx(high))
+    assert (alpha.points.reason is None) == (low is not None)
+
+
 def test_a_rater_who_compares_again_agrees_or_not_whatever_the_sides() -> None:
     answers = [
         given("same", "s0", "alpha", "beta", 1.0),
