@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.studies import BuiltStudy, build_study, prepared_study
+from builders.studies import BuiltStudy, prepared_study
 from builders.studio_server import Client, Person, answer_to, served
 
 from evalkit.board import Board, database_location
@@ -78,7 +78,7 @@ class Stream:
 
 
 def test_a_kill_loses_nothing_that_was_saved_and_doubles_nothing(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=RATERS)
+    study = prepared_study(tmp_path, raters=RATERS)
     place = str(study.board)
     process, url = start(study, place)
     port = int(url.rpartition(":")[2])
