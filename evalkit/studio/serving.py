@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.board import Board
 from evalkit.errors import MachineError, StorageError, UsageError
+from evalkit.heap import keep_large_blocks_apart
 from evalkit.progress import Progress
 from evalkit.studio.boarding import board_writer, names_of_others, refuse_forgotten, set_up_board
 from evalkit.studio.feeding import Feeder, ToBoard, Waiting
@@ -231,6 +232,7 @@ def make_server(running: Running) -> uvicorn.Server:
 
 def serve(running: Running) -> None:
     """Serve until SIGINT or SIGTERM; answers that are being written are finished."""
+    keep_large_blocks_apart()
     try:
         make_server(running).run(sockets=[running.socket])
     except KeyboardInterrupt:
