@@ -157,29 +157,31 @@ def test_a_worker_has_the_same_place_each_time(tmp_path: Path) -> None:
     join = f"/join/{study.plan.join}"
     with served(study) as studio:
         client = studio.client
-        first = client.get(f"{join}?PROLIFIC_PID=5f1a&STUDY_ID=x&SESSION_ID=y")
-        assert (first.status, client.get(f"{join}?PROLIFIC_PID=5f1a").headers["location"]) == (
+        first = client.get(f"{join}?PROLIFIC_PID=5f1a-of-prolific&STUDY_ID=x&SESSION_ID=y")
+        assert (first.status, client.get(f"{join}?PROLIFIC_PID=5f1a-of-prolific").headers["location"]) == (
             303,
             first.headers["location"],
         )
-        other = client.get(f"{join}?workerId=A1B2&assignmentId=3XYZ")
+        other = client.get(f"{join}?workerId=A1B2-of-mturk&assignmentId=3XYZ")
         assert other.headers["location"] != first.headers["location"]
         by_form = client.post(join, b"worker=me%40home")
         assert by_form.status == 303
         assert client.get(f"{join}?workerId=LATE").status == 409, "all places are taken"
-        assert client.get(f"{join}?workerId=A1B2&assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE").status == 200
+        assert client.get(f"{join}?workerId=A1B2-of-mturk&assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE").status == 200
         assert client.get(f"{join}?workerId=a%20b").status == 400
         assert client.get(join).status == 200
-        assert client.get(f"/join/{'A' * 32}?workerId=A1B2").status == 404
+        assert client.get(f"/join/{'A' * 32}?workerId=A1B2-of-mturk").status == 404
         person = Person(client, first.headers["location"].rpartition("/")[2])
         person.agree()
         while (state := person.state())["item"] is not None:
             person.next()
         assert state["completion_url"] == "https://app.prolific.com/submissions/complete?cc=CODE-1234"
     with served(study) as again:
-        assert again.client.get(f"{join}?workerId=A1B2").headers["location"] == other.headers["location"]
+        assert again.client.get(f"{join}?workerId=A1B2-of-mturk").headers["location"] == other.headers["location"]
     stored = b"".join(path.read_bytes() for path in (tmp_path / "plan-studio").glob("studio.sqlite*"))
-    assert [word for word in (b"5f1a", b"A1B2", b"me@home") if word in stored] == [], "only keyed digests are kept"
+    assert [word for word in (b"5f1a-of-prolific", b"A1B2-of-mturk", b"me@home") if word in stored] == [], (
+        "only keyed digests are kept"
+    )
 
 
 def test_a_plan_may_keep_the_worker_ids(tmp_path: Path) -> None:
