@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evalkit.board.model import GoldItem
@@ -13,6 +13,34 @@ from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import read_table
 
 COLUMNS = {"item": ("item_id", "item"), "dimension": ("dimension",), "low": ("low",), "high": ("high",)}
+
+
+def needed_columns(
+    file: str, header: Sequence[str | None], wanted: Mapping[str, Sequence[str]], *, expected: str
+) -> dict[str, str]:
+    """Return word -> the column of a gold file that it means.
+
+    Args:
+        file: its name.
+        header: its columns.
+        wanted: word -> how columns are called that mean it, the usual name first.
+        expected: all columns, in words.
+
+    Raises:
+        InputError: one of them is missing.
+    """
+    by_word = {normalised(name): name for name in header if name}
+    columns = {}
+    for word, usual in wanted.items():
+        name = next((by_word[other] for other in usual if other in by_word), None)
+        if name is None:
+            raise InputError(
+                f"{file}: the gold file has no column '{usual[0]}'.",
+                found=f"the columns {', '.join(name for name in header if name)}",
+                expected=expected,
+            )
+        columns[word] = name
+    return columns
 
 
 def read_gold(path: Path, known: Sequence[Dimension]) -> list[GoldItem]:
@@ -31,17 +59,7 @@ def read_gold(path: Path, known: Sequence[Dimension]) -> list[GoldItem]:
     context = Context(path.name, dimensions=Dimensions(known), faults=faults)
     scales = {dimension.id: dimension.scale for dimension in known}
     (header,), rows = read_table(path, faults, what="The gold file")
-    by_word = {normalised(name): name for name in header if name}
-    columns = {}
-    for word, usual in COLUMNS.items():
-        name = next((by_word[other] for other in usual if other in by_word), None)
-        if name is None:
-            raise InputError(
-                f"{path.name}: the gold file has no column '{usual[0]}'.",
-                found=f"the columns {', '.join(name for name in header if name)}",
-                expected="the columns item_id, dimension, low and high",
-            )
-        columns[word] = name
+    columns = needed_columns(path.name, header, COLUMNS, expected="the columns item_id, dimension, low and high")
     found: dict[tuple[str, str], GoldItem] = {}
     for row in rows:
         before = faults.count

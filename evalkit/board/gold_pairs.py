@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from evalkit.board.gold_items import needed_columns
 from evalkit.board.model import GoldPair
 from evalkit.challenges.rating_rules import Dimension
-from evalkit.errors import InputError
 from evalkit.ratings.cell_reader import Context, Dimensions, normalised
 from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import read_table
@@ -86,16 +86,8 @@ def gold_pair_rows(path: Path, known: Sequence[Dimension], faults: Faults) -> li
     context = Context(path.name, dimensions=Dimensions(known), faults=faults)
     (header,), rows = read_table(path, faults, what="The gold file")
     by_word = {normalised(name): name for name in header if name}
-    columns = {}
-    for word, usual in _NEEDED.items():
-        name = next((by_word[other] for other in usual if other in by_word), None)
-        if name is None:
-            raise InputError(
-                f"{path.name}: the gold file has no column '{word}'.",
-                found=f"the columns {', '.join(name for name in header if name)}",
-                expected="the columns sample, first, second, answer and, where there are several, dimension",
-            )
-        columns[word] = name
+    expected = "the columns sample, first, second, answer and, where there are several, dimension"
+    columns = needed_columns(path.name, header, _NEEDED, expected=expected)
     found = []
     for row in rows:
         before = faults.count

@@ -22,7 +22,8 @@ from evalkit.studio.pages.assets import CACHE, assets
 from evalkit.studio.pages.rater import POLICY as RATER_POLICY
 from evalkit.studio.pages.rater import render_rater_page
 from evalkit.studio.ranges import FileParts
-from evalkit.studio.session import Rater, Study
+from evalkit.studio.rater_state import Rater
+from evalkit.studio.session import Study
 
 _UNKNOWN = "There is no such page."
 _MOST_STREAMS = 12  # files sent to one rater at once

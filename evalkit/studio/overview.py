@@ -25,7 +25,8 @@ from evalkit.studio.boarding import about_rules, board_answers, is_for_board
 from evalkit.studio.feeding import Waiting
 from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.plan_model import VIDEO_SIDES, Plan
-from evalkit.studio.session import Rater, Study
+from evalkit.studio.rater_state import Rater
+from evalkit.studio.session import Study
 from evalkit.studio.taken import TakenRows
 from evalkit.text import name_cell
 

@@ -61,6 +61,11 @@ class Page(PlanPart):
                 raise ValueError(f"'translations' has '{language}', which 'title' and 'consent' are in")
         return self
 
+    def titles_of(self, question: str) -> dict[str, str]:
+        """Return language -> what a question is called in it, where there is a translation."""
+        found = {language: text.questions.get(question) for language, text in self.translations.items()}
+        return {str(language): title for language, title in found.items() if title is not None}
+
     def untranslated(self, questions: Collection[str]) -> dict[Language, list[str]]:
         """Return, per language in which raters would read words in another, what of the page these are.
 

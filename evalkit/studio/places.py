@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from evalkit.studio import journal as changes
 from evalkit.studio.journal import Change, Place
 from evalkit.studio.plan_model import new_token
-from evalkit.studio.session import Rater, Study
+from evalkit.studio.rater_state import Rater
+from evalkit.studio.session import Study
 from evalkit.studio.writer import Writer
 
 

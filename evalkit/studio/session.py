@@ -7,7 +7,6 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -21,97 +20,14 @@ from evalkit.studio.checking import GivenAnswer, RefusedError, check_values, che
 from evalkit.studio.journal import Held, Journal, Place, StoredAnswer
 from evalkit.studio.library import Library, ServedFile
 from evalkit.studio.next_item import Given, next_item
-from evalkit.studio.plan_model import Plan, PlanRater, Question
+from evalkit.studio.plan_model import Plan, Question
 from evalkit.studio.ranges import merged
+from evalkit.studio.rater_state import Rater, RaterSnapshot
 from evalkit.studio.showings import Showings
 from evalkit.studio.taken import Taken
 from evalkit.studio.writer import NotStoredError, Writer
 
 PROLIFIC_END = "https://app.prolific.com/submissions/complete?cc="
-
-
-PENDING_SECONDS = 900.0  # after which a pair that was shown counts as being compared no more
-
-
-@dataclass(frozen=True)
-class _Before:
-    """What a rater was before an answer was taken.
-
-    Args:
-        asked: when items were asked.
-        last, last_item: of the last answer.
-    """
-
-    asked: dict[str, datetime]
-    last: datetime | None
-    last_item: str | None
-
-
-@dataclass
-class Rater:
-    """One rater while the server runs.
-
-    Attributes:
-        name: id of the plan.
-        plan: what the plan says of the rater.
-        answered: items that have an answer; those whose answers are being written included.
-        last: when the last answer came.
-        last_item: to which item it was.
-        current: the item that is asked now; ``None`` at the end.
-        known: whether ``current`` is up to date.
-        asked: item -> when it was first asked, of those that have no answer and of the last one that has.
-        fetched: name of a video -> share of its bytes that was sent, of items without an answer.
-        parts: name of a video -> which parts were sent since the server started, of the same.
-        here: whether something was asked since the server started.
-        seen: when the rater's page was last heard of since then.
-        lock: held while an answer is taken.
-    """
-
-    name: str
-    plan: PlanRater
-    answered: set[str] = field(default_factory=set)
-    last: datetime | None = None
-    last_item: str | None = None
-    current: str | None = None
-    known: bool = False
-    asked: dict[str, datetime] = field(default_factory=dict)
-    fetched: dict[str, float] = field(default_factory=dict)
-    parts: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    here: bool = False
-    seen: datetime | None = None
-    consented_at: str | None = None
-    place: Place | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether some items are chosen when their turn comes."""
-        return None in self.plan.items
-
-    @property
-    def untouched(self) -> bool:
-        """Whether nobody was this rater yet."""
-        return not self.answered and not self.asked and self.consented_at is None and self.place is None
-
-    def is_comparing(self, now: datetime) -> bool:
-        """Whether the rater is still at what was asked: not who left long ago."""
-        if not self.known or self.current is None:
-            return False
-        heard = [at for at in (self.seen, self.asked.get(self.current)) if at is not None]
-        return not heard or (now - max(heard)).total_seconds() < PENDING_SECONDS
-
-    def take(self, answer: StoredAnswer) -> None:
-        """Note an answer."""
-        self.answered.add(answer.item)
-        self.known = False
-        self.last, self.last_item = answer.at, answer.item
-        self.asked = {item: at for item, at in self.asked.items() if item == answer.item or item not in self.answered}
-
-    def restore(self, before: _Before, items: Sequence[str]) -> None:
-        """Be as before answers to items were taken; the first of them is asked, again."""
-        self.answered.difference_update(items)
-        self.asked, self.last, self.last_item = before.asked, before.last, before.last_item
-        self.current, self.known = items[0], True  # a pair stays chosen: its answer comes again
 
 
 class Study:
@@ -239,17 +155,9 @@ class Study:
         }
 
     def _question(self, question: Question) -> dict[str, Any]:
-        page = self.plan.page
-        return {
-            "id": question.id,
-            "title": question.title,
-            "titles": {
-                lang: text.questions[question.id]
-                for lang, text in page.translations.items()
-                if question.id in text.questions
-            },
-            "scale": None if question.scale is None else list(question.scale),
-        }
+        titles = self.plan.page.titles_of(question.id)
+        scale = None if question.scale is None else list(question.scale)
+        return {"id": question.id, "title": question.title, "titles": titles, "scale": scale}
 
     def _has_consented(self, rater: Rater) -> bool:
         return rater.consented_at is not None or not self.plan.page.consent.strip()
@@ -361,7 +269,7 @@ class Study:
             refused: list[dict[str, str]] = []
             waiting: list[dict[str, str]] = []
             new: list[StoredAnswer] = []
-            before = _Before(rater.asked, rater.last, rater.last_item)
+            before = RaterSnapshot(rater.asked, rater.last, rater.last_item)
             try:
                 for one in given:
                     name = _name_of(one)
@@ -424,25 +332,13 @@ class Study:
             item=rater.current,  # the plan's own text: it is kept
             values=values,
             at=at,
-            seconds=None if asked_at is None else self._seconds(rater, answer, asked_at, at),
+            seconds=None if asked_at is None else rater.seconds_with_item(asked_at, at, answer.page_seconds),
             page_seconds=answer.page_seconds,
             watched=answer.watched,
             shown_at=answer.shown_at,
             answered_at=answer.answered_at,
             on_board=answer.unplayable or not is_for_board(self.plan, answer.item),
         )
-
-    def _seconds(self, rater: Rater, answer: GivenAnswer, asked_at: datetime, at: datetime) -> float:
-        """Return how long an item was with the rater.
-
-        Without a connection the page goes on with the item that was announced: the server asks for it when the answer
-        is there already. The page's time counts then, as far as the previous item was asked so long ago.
-        """
-        earliest = asked_at
-        if not rater.adaptive and rater.last_item is not None:
-            earliest = rater.asked.get(rater.last_item, asked_at)
-        measured, most = (max(0.0, (at - since).total_seconds()) for since in (asked_at, earliest))
-        return max(measured, min(answer.page_seconds, most))
 
     def _take(self, rater: Rater, answer: StoredAnswer) -> None:
         self._refuse_foreign(answer.id)  # it may have come while the item was checked
@@ -454,7 +350,7 @@ class Study:
         if hash(identity) in self._ids:
             raise RefusedError("The id belongs to another answer.")
 
-    def _forget(self, rater: Rater, new: Sequence[StoredAnswer], before: _Before) -> None:
+    def _forget(self, rater: Rater, new: Sequence[StoredAnswer], before: RaterSnapshot) -> None:
         """Undo `_take` for answers that are in no file: as if they had never come."""
         for answer in new:
             self.taken.remove(answer)
@@ -462,7 +358,7 @@ class Study:
         if new:
             rater.restore(before, [answer.item for answer in new])
 
-    async def _store(self, rater: Rater, new: Sequence[StoredAnswer], before: _Before) -> None:
+    async def _store(self, rater: Rater, new: Sequence[StoredAnswer], before: RaterSnapshot) -> None:
         if not new:
             return
         try:
