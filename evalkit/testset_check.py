@@ -39,7 +39,7 @@ from evalkit.testsets.model import Sample, TestSet
 from evalkit.text import count, escape_for_display
 from evalkit.validators.findings import Finding, Verdict, rule_lines, run_rules, verdict_of
 from evalkit.validators.registry import FILE_SCOPES, file_findings, rules_for
-from evalkit.validators.testset import (
+from evalkit.validators.testset_case import (
     LENGTH_TOLERANCE,
     CheckedImage,
     CheckedSample,

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from evalkit.text import hidden_characters
 from evalkit.validators.findings import Rule, Violation
-from evalkit.validators.testset import NAMED, CheckedTestSet
+from evalkit.validators.testset import NAMED
+from evalkit.validators.testset_case import CheckedTestSet
 
 
 def _empty(case: CheckedTestSet) -> Iterable[Violation]:
