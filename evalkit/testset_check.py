@@ -37,9 +37,7 @@ from evalkit.scoring.scorecard import VideoScore
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.text import count, escape_for_display
-from evalkit.validators.findings import Finding, Verdict, rule_lines, run_rules, verdict_of
-from evalkit.validators.registry import FILE_SCOPES, file_findings, rules_for
-from evalkit.validators.testset_case import (
+from evalkit.validators.checked_testset import (
     LENGTH_TOLERANCE,
     CheckedImage,
     CheckedSample,
@@ -47,6 +45,8 @@ from evalkit.validators.testset_case import (
     DrivingSound,
     real_file,
 )
+from evalkit.validators.findings import Finding, Verdict, rule_lines, run_rules, verdict_of
+from evalkit.validators.registry import FILE_SCOPES, file_findings, rules_for
 from evalkit.weights.store import file_sha256
 
 

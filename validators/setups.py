@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evalkit.testsets.setup_names import OTHER, OWN, SILENT
+from evalkit.validators.checked_testset import CheckedSample, CheckedTestSet
 from evalkit.validators.findings import Rule, Violation
-from evalkit.validators.testset_case import CheckedSample, CheckedTestSet
 
 QUIET = -40.0  # dB of full scale, the loudest sample: noise of -60 dBFS, which stands for silence, has peaks of -47
 _FIX = "'evalkit testset setups TESTSET' writes the sounds and the list."

@@ -13,8 +13,8 @@ from evalkit.media.facts import CANCELLED
 from evalkit.metrics.base import is_not_applicable
 from evalkit.testsets.model import Sample
 from evalkit.testsets.setup_names import OTHER
+from evalkit.validators.checked_testset import CheckedTestSet, real_file
 from evalkit.validators.findings import Rule, Violation
-from evalkit.validators.testset_case import CheckedTestSet, real_file
 
 LEAST_FACE_PIXELS = 64  # of the shorter side: face detectors and embeddings work on 112 pixels
 NAMED = 5  # samples or metrics that a sentence names

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from evalkit.text import hidden_characters
+from evalkit.validators.checked_testset import CheckedTestSet
 from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.testset import NAMED
-from evalkit.validators.testset_case import CheckedTestSet
 
 
 def _empty(case: CheckedTestSet) -> Iterable[Violation]:

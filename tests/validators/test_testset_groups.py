@@ -6,8 +6,8 @@ import pytest
 
 from evalkit.challenges.model import TestSetSpec
 from evalkit.testsets.model import Sample
+from evalkit.validators.checked_testset import CheckedSample, CheckedTestSet
 from evalkit.validators.registry import rules_for
-from evalkit.validators.testset_case import CheckedSample, CheckedTestSet
 
 
 def found(*groups: dict[str, str], left_out: int = 0) -> list[tuple[str, str, str | None]]:
